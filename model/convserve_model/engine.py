@@ -1,0 +1,287 @@
+"""What a model can do: infer, differentiate, learn and be judged. Pure functions of their arguments.
+
+An Engine holds no model: only compute threads and prepared programs, both immutable to the caller.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from convserve_model import optimizers, targets
+from convserve_model.errors import InputError, ModelError, NonFiniteError, WeightsError
+from convserve_model.executor import Executor, Result
+from convserve_model.losses import Loss
+from convserve_model.network import Network
+from convserve_model.prepare import Want, prepare
+from convserve_model.protocols import Array, Reduced
+from convserve_model.randomness import Purpose, generator
+from convserve_model.schedules import learning_rate
+from convserve_model.snapshot import Snapshot
+from convserve_model.training import Training
+
+GRAD = "grad/"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean loss; accuracy and per-class counts where targets are class indices or probabilities."""
+
+    loss: float
+    count: int
+    accuracy: float | None = None
+    count_per_class: Array | None = None
+    correct_per_class: Array | None = None
+
+
+class Engine:
+    """`threads` compute threads; make one per process, after any fork."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self._executor = Executor(threads)
+        self._prepare = lru_cache(maxsize=256)(prepare)
+
+    def close(self) -> None:
+        self._executor.close()
+
+    def infer(
+        self, network: Network, snapshot: Snapshot, x: Array, outputs: Sequence[str] = ("logits",)
+    ) -> dict[str, Array]:
+        """x [N,C,H,W] -> {"logits": [N,K]} or the activations after the layers named, [N,...]."""
+        names = _layers(network, outputs)
+        result = self._run(network, snapshot, x, Want(outputs=names))
+        return {asked: result.outputs[name] for asked, name in zip(outputs, names, strict=True)}
+
+    def gradients(
+        self,
+        network: Network,
+        snapshot: Snapshot,
+        x: Array,
+        *,
+        loss: Loss,
+        target: Array | None = None,
+        cotangent: Array | None = None,
+        outputs: Sequence[str] | None = None,
+        train: bool = False,
+        seed: int = 0,
+    ) -> dict[str, Array]:
+        """`loss` [1], `logits` and layers [N,...], `grad/<parameter>`, `grad/x`; the default is loss and every parameter.
+
+        With `train`, batch norm uses the batch's statistics and dropout draws from `seed`; running statistics stay.
+        """
+        if outputs is None:
+            outputs = (*(("loss",) if cotangent is None else ()), *(GRAD + name for name in network.parameters))
+        asked = set(outputs)
+        params = frozenset(name for name in network.parameters if GRAD + name in asked)
+        layers = tuple(name for name in outputs if name != "loss" and name.removeprefix(GRAD) not in {"x", *params})
+        names = _layers(network, layers)
+        if "loss" in asked and cotangent is not None:
+            raise ModelError("output 'loss' needs the input y; with a cotangent there is no loss", "outputs")
+        want = Want(outputs=names, params=params, input=GRAD + "x" in asked, train=train)
+        result = self._run(network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0))
+        found = {
+            "loss": np.array([result.loss], snapshot.dtype),
+            **{layer: result.outputs[name] for layer, name in zip(layers, names, strict=True)},
+            **{GRAD + name: grad for name, grad in result.grads.items()},
+        }
+        if result.dx is not None:
+            found[GRAD + "x"] = result.dx
+        return {name: found[name] for name in outputs}
+
+    def train(
+        self,
+        network: Network,
+        training: Training,
+        snapshot: Snapshot,
+        x: Array,
+        y: Array,
+        *,
+        epochs: int = 1,
+        batch_size: int | None = None,
+        shuffle_seed: int | None = None,
+        seed: int = 0,
+        check: Callable[[], None] = lambda: None,
+    ) -> tuple[Snapshot, Array]:
+        """(the next snapshot, the loss of each step [steps] float64). `check` is called before each step and may raise.
+
+        `batch_size` None is all rows; a last, smaller batch is used. Rows are taken in order, or in an order drawn
+        from (shuffle_seed, epoch).
+        """
+        size = batch_size or len(x)
+        y = targets.check(y, len(x), network.classes, training.loss)
+        self._check_batches(network, len(x), size)
+        losses = []
+        for rows in batches(len(x), size, epochs, shuffle_seed):
+            check()
+            batch = (x[rows], y[rows])
+            snapshot, loss = self._step(network, training, snapshot, *batch, seed)
+            losses.append(loss)
+        return snapshot, np.array(losses)
+
+    def step(
+        self,
+        network: Network,
+        training: Training,
+        snapshot: Snapshot,
+        gradients: Mapping[str, Array],
+        buffers: Mapping[str, Array] | None = None,
+    ) -> Snapshot:
+        """One optimizer step with gradients that the caller brings, one for every parameter."""
+        for name, view in snapshot.parameters.items():
+            if name not in gradients:
+                raise WeightsError(
+                    f"the gradient of {name!r} is missing; a step needs one for every parameter", GRAD + name
+                )
+            if gradients[name].shape != view.shape:
+                shape = list(gradients[name].shape)
+                raise WeightsError(f"the gradient of {name!r} has shape {shape}, not {list(view.shape)}", GRAD + name)
+        if extra := sorted(set(gradients) - set(snapshot.parameters)):
+            raise WeightsError(
+                f"the model has no parameter {extra[0]!r}; it has {', '.join(snapshot.parameters)}", GRAD + extra[0]
+            )
+        return _apply(training, snapshot, gradients, _fit_buffers(snapshot, buffers or {}))
+
+    def evaluate(self, network: Network, snapshot: Snapshot, x: Array, y: Array, *, loss: Loss) -> Evaluation:
+        """Loss and, for class targets, accuracy over x [N,C,H,W] and y."""
+        y = targets.check(y, len(x), network.classes, loss)
+        name = network.last.name
+        result = self._run(network, snapshot, x, Want(outputs=(name,)), loss=loss, target=y)
+        if not loss.takes_indices:
+            return Evaluation(result.loss, len(x))
+        wanted = y if y.ndim == 1 else y.argmax(axis=1)
+        hits = result.outputs[name].argmax(axis=1) == wanted
+        counts = np.bincount(wanted, minlength=network.classes)
+        correct = np.bincount(wanted[hits], minlength=network.classes)
+        return Evaluation(result.loss, len(x), float(hits.mean()), counts, correct)
+
+    def _step(
+        self, network: Network, training: Training, snapshot: Snapshot, x: Array, y: Array, seed: int
+    ) -> tuple[Snapshot, float]:
+        want = Want(params=frozenset(network.parameters), train=True)
+        result = self._run(network, snapshot, x, want, loss=training.loss, target=y, key=(seed, snapshot.step))
+        if not np.isfinite(result.loss):
+            raise NonFiniteError(f"the loss of step {snapshot.step + 1} is {result.loss}; try a smaller learning rate")
+        return _apply(training, snapshot, result.grads, self._buffers(network, snapshot, result)), result.loss
+
+    def _buffers(self, network: Network, snapshot: Snapshot, result: Result) -> dict[str, Array]:
+        """Running statistics after this step."""
+        updated = dict(snapshot.buffers)
+        for node in network.nodes:
+            if node.name in result.moments:
+                shapes = tuple(network.shapes[name] for name in node.inputs)
+                kernel: Any = node.layer.kernels(*shapes, n=1, train=True)[0]
+                mine = {
+                    n.removeprefix(node.name + "."): v
+                    for n, v in snapshot.buffers.items()
+                    if n.startswith(node.name + ".")
+                }
+                reduced: Reduced = kernel
+                fresh = reduced.update(mine, result.moments[node.name])
+                updated.update({f"{node.name}.{name}": value for name, value in fresh.items()})
+        return updated
+
+    def _run(
+        self,
+        network: Network,
+        snapshot: Snapshot,
+        x: Array,
+        want: Want,
+        *,
+        loss: Loss | None = None,
+        target: Array | None = None,
+        cotangent: Array | None = None,
+        key: tuple[int, int] = (0, 0),
+    ) -> Result:
+        if x.ndim != 4 or x.shape[1:] != network.input or not len(x):
+            got, needed = list(x.shape), ["N", *network.input]
+            raise InputError(f"x has shape {got}, but the model needs {needed} with N of at least 1", "x")
+        if x.dtype != snapshot.dtype:
+            raise InputError(f"x has dtype {x.dtype}, but the model computes in {snapshot.dtype}", "x")
+        if want.train:
+            self._check_batches(network, len(x), len(x))
+        if target is not None and loss is not None:
+            target = targets.check(target, len(x), network.classes, loss)
+            target = target if target.dtype.kind == "i" else target.astype(snapshot.dtype)
+        if cotangent is not None:
+            cotangent = targets.check_cotangent(cotangent, len(x), network.classes).astype(snapshot.dtype)
+        program = self._prepare(network, len(x), want)
+        return self._executor.run(
+            program, snapshot.weights(), x, loss=loss, target=target, cotangent=cotangent, key=key
+        )
+
+    def _check_batches(self, network: Network, n: int, size: int) -> None:
+        """Batch norm needs more than one value per channel, in the last, smaller batch too."""
+        smallest = n % size or min(n, size)
+        for node in network.nodes:
+            shape = network.shapes[node.inputs[0]]
+            kernels = node.layer.kernels(*(network.shapes[s] for s in node.inputs), n=1, train=True)
+            barrier = any(getattr(kernel, "reduced", False) for kernel in kernels)
+            if barrier and smallest * shape[1] * shape[2] < 2:
+                raise InputError(
+                    f"layer '{node.name}' would see one value per channel in a batch of {smallest}; batch norm needs more"
+                    " than one in training: use another batch_size",
+                    "batch_size",
+                )
+
+
+def batches(n: int, size: int, epochs: int, shuffle_seed: int | None) -> Iterator[Any]:
+    """The rows of each step: slices in order, or index arrays drawn from (shuffle_seed, epoch)."""
+    for epoch in range(epochs):
+        order = None
+        if shuffle_seed is not None:
+            order = generator(Purpose.SHUFFLE, seed=shuffle_seed, step=epoch).permutation(n)
+        for start in range(0, n, size):
+            rows = slice(start, start + size)
+            yield rows if order is None else order[rows]
+
+
+def _layers(network: Network, outputs: Sequence[str]) -> tuple[str, ...]:
+    """Layer names of outputs; `logits` is the last layer's."""
+    for name in outputs:
+        if name != "logits" and name not in network.names:
+            raise ModelError(f"there is no output {name!r}; there are logits, {', '.join(network.names)}", "outputs")
+    return tuple(network.last.name if name == "logits" else name for name in outputs)
+
+
+def _apply(
+    training: Training, snapshot: Snapshot, grads: Mapping[str, Array], buffers: Mapping[str, Array]
+) -> Snapshot:
+    """One optimizer step on private copies; NonFiniteError where it would make a NaN or an infinity."""
+    optimizer = training.optimizer
+    gradient = np.zeros(snapshot.layout.size, snapshot.dtype)
+    for name, view in snapshot.layout.views(gradient).items():
+        if name in grads:
+            view[...] = grads[name]
+    params = snapshot.params.copy()
+    slots = {
+        name: snapshot.slots[name].copy() if name in snapshot.slots else np.zeros_like(params)
+        for name in optimizer.slots
+    }
+    rate = learning_rate(training.schedule, optimizer.learning_rate, snapshot.step)
+    with np.errstate(all="ignore"):
+        if training.clip_grad_norm is not None:
+            optimizers.clip_norm(gradient, training.clip_grad_norm)
+        optimizers.update(optimizer, params, gradient, slots, rate=rate, step=snapshot.age + 1)
+    kept = {name: vector for name, vector in snapshot.slots.items() if name not in slots}
+    stepped = replace(
+        snapshot, params=params, buffers=buffers, slots={**kept, **slots}, step=snapshot.step + 1, age=snapshot.age + 1
+    )
+    if not stepped.finite():
+        raise NonFiniteError(
+            f"step {snapshot.step + 1} would make a weight that is not finite; try a smaller learning rate or clip_grad_norm"
+        )
+    return stepped
+
+
+def _fit_buffers(snapshot: Snapshot, buffers: Mapping[str, Array]) -> dict[str, Array]:
+    for name, array in buffers.items():
+        if name not in snapshot.buffers:
+            known = ", ".join(snapshot.buffers) or "none"
+            raise WeightsError(f"the model has no buffer {name!r}; it has {known}", f"buffer/{name}")
+        if array.shape != snapshot.buffers[name].shape:
+            needed = list(snapshot.buffers[name].shape)
+            raise WeightsError(f"buffer {name!r} has shape {list(array.shape)}, not {needed}", f"buffer/{name}")
+    fitted = {name: np.array(array, snapshot.buffers[name].dtype) for name, array in buffers.items()}
+    return {**snapshot.buffers, **fitted}

@@ -1,0 +1,1 @@
+"""The array algorithms behind the layers, on CHWN arrays of one microbatch."""

@@ -1,0 +1,67 @@
+"""Sliding windows over an image: sizes, a strided view of all of them (im2col without a copy), and the adjoint."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from convserve_model.protocols import Array, Pair
+
+
+@dataclass(frozen=True)
+class Window:
+    """A kernel's geometry; every field is (vertical, horizontal), with PyTorch's meaning."""
+
+    size: Pair
+    stride: Pair
+    padding: Pair
+    dilation: Pair = (1, 1)
+
+    def output(self, h: int, w: int) -> Pair:
+        """(ho, wo); zero or less where the window does not fit."""
+        ho, wo = (
+            (extent + 2 * pad - dilation * (size - 1) - 1) // stride + 1
+            for extent, pad, dilation, size, stride in zip(
+                (h, w), self.padding, self.dilation, self.size, self.stride, strict=True
+            )
+        )
+        return ho, wo
+
+    def pad(self, x: Array, fill: float = 0.0) -> Array:
+        """[C,H,W,N] -> [C,H+2ph,W+2pw,N]; x itself where nothing is to be padded."""
+        ph, pw = self.padding
+        if ph == pw == 0:
+            return x
+        c, h, w, n = x.shape
+        padded = np.full((c, h + 2 * ph, w + 2 * pw, n), fill, x.dtype)
+        padded[:, ph : ph + h, pw : pw + w] = x
+        return padded
+
+    def crop(self, padded: Array) -> Array:
+        """The inverse of `pad`: a view without the border."""
+        ph, pw = self.padding
+        return padded[:, ph : padded.shape[1] - ph, pw : padded.shape[2] - pw]
+
+    def view(self, padded: Array) -> Array:
+        """[C,Hp,Wp,N] -> [C,kh,kw,ho,wo,N]: every window, as a read-only view."""
+        (kh, kw), (sh, sw), (dh, dw) = self.size, self.stride, self.dilation
+        c, hp, wp, n = padded.shape
+        ho, wo = (hp - dh * (kh - 1) - 1) // sh + 1, (wp - dw * (kw - 1) - 1) // sw + 1
+        bc, bh, bw, bn = padded.strides
+        strides = (bc, bh * dh, bw * dw, bh * sh, bw * sw, bn)
+        return as_strided(padded, (c, kh, kw, ho, wo, n), strides, writeable=False)
+
+    def tap(self, padded: Array, i: int, j: int, rows: range) -> Array:
+        """[C,len(rows),wo,N]: what output rows `rows` see through position (i, j) of the window, as a view."""
+        (_, kw), (sh, sw), (dh, dw) = self.size, self.stride, self.dilation
+        wo = (padded.shape[2] - dw * (kw - 1) - 1) // sw + 1
+        top, left = i * dh + rows.start * sh, j * dw
+        return padded[:, top : top + sh * (len(rows) - 1) + 1 : sh, left : left + sw * (wo - 1) + 1 : sw]
+
+    def scatter(self, cols: Array, padded: Array, rows: range) -> None:
+        """Adds cols [C,kh,kw,len(rows),wo,N] to where `view` read them (col2im)."""
+        kh, kw = self.size
+        for i in range(kh):
+            for j in range(kw):
+                target = self.tap(padded, i, j, rows)
+                target += cols[:, i, j]

@@ -1,0 +1,188 @@
+"""Optimizers: PyTorch's update rules on one contiguous vector of parameters, in place, block by block."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+from convserve_model import ranges
+from convserve_model.protocols import Array
+
+BLOCK = 1 << 15  # elements of one pass: parameters, gradient and slots of a block fit the L2 cache
+
+
+class Optimizer(Protocol):
+    @property
+    def learning_rate(self) -> float: ...
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The names of its state vectors, PyTorch's."""
+        ...
+
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+        """Moves one block of p by gradient g (which it may overwrite); `step` counts from 1 since it began."""
+        ...
+
+
+def update(optimizer: Optimizer, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+    """One step over whole vectors: p and slots are changed in place, g is used up."""
+    for start in range(0, p.size, BLOCK):
+        block = slice(start, start + BLOCK)
+        optimizer.apply(p[block], g[block], {name: v[block] for name, v in slots.items()}, rate=rate, step=step)
+
+
+def clip_norm(g: Array, limit: float) -> None:
+    """Scales g in place so that its Euclidean norm is at most `limit` (PyTorch's clip_grad_norm_)."""
+    norm = math.sqrt(float(np.einsum("i,i->", g, g, dtype=np.float64)))
+    scale = limit / (norm + 1e-6)
+    if scale < 1:
+        g *= g.dtype.type(scale)
+
+
+def _positive(name: str, value: float) -> None:
+    ranges.number(name, value, lambda v: v > 0, "a number above 0")
+
+
+def _not_negative(name: str, value: float) -> None:
+    ranges.number(name, value, lambda v: v >= 0, "a number of at least 0")
+
+
+def _fraction(name: str, value: float) -> None:
+    ranges.number(name, value, lambda v: 0 <= v < 1, "a number from 0 to below 1")
+
+
+@dataclass(frozen=True)
+class SGD:
+    """Stochastic gradient descent with momentum, Nesterov momentum and weight decay."""
+
+    learning_rate: float = 1e-3
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _not_negative("learning_rate", self.learning_rate)
+        _not_negative("momentum", self.momentum)
+        _not_negative("weight_decay", self.weight_decay)
+        ranges.boolean("nesterov", self.nesterov)
+        ranges.check("nesterov", self.nesterov, not self.nesterov or self.momentum > 0, "false without momentum")
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("momentum_buffer",) if self.momentum else ()
+
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+        if self.weight_decay:
+            g += self.weight_decay * p
+        if self.momentum:
+            buffer = slots["momentum_buffer"]
+            buffer *= self.momentum
+            buffer += g
+            g = g + self.momentum * buffer if self.nesterov else buffer
+        p -= rate * g
+
+
+@dataclass(frozen=True)
+class Adam:
+    """Kingma and Ba (2014); weight decay is added to the gradient."""
+
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 0.0
+    slots: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
+
+    def __post_init__(self) -> None:
+        _check_adam(self.learning_rate, self.betas, self.eps, self.weight_decay)
+
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+        if self.weight_decay:
+            g += self.weight_decay * p
+        _adam(p, g, slots, self.betas, self.eps, rate, step)
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Loshchilov and Hutter (2017): Adam with decoupled weight decay."""
+
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = 1e-8
+    weight_decay: float = 1e-2
+    slots: ClassVar[tuple[str, ...]] = ("exp_avg", "exp_avg_sq")
+
+    def __post_init__(self) -> None:
+        _check_adam(self.learning_rate, self.betas, self.eps, self.weight_decay)
+
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+        p *= 1 - rate * self.weight_decay
+        _adam(p, g, slots, self.betas, self.eps, rate, step)
+
+
+@dataclass(frozen=True)
+class RMSprop:
+    """Tieleman and Hinton (2012), PyTorch's form: eps outside the root, optional momentum."""
+
+    learning_rate: float = 1e-2
+    alpha: float = 0.99
+    eps: float = 1e-8
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        _not_negative("learning_rate", self.learning_rate)
+        _not_negative("alpha", self.alpha)
+        _positive("eps", self.eps)
+        _not_negative("momentum", self.momentum)
+        _not_negative("weight_decay", self.weight_decay)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        return ("square_avg", "momentum_buffer") if self.momentum else ("square_avg",)
+
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+        if self.weight_decay:
+            g += self.weight_decay * p
+        square = slots["square_avg"]
+        square *= self.alpha
+        square += (1 - self.alpha) * g * g
+        move = g / (np.sqrt(square) + self.eps)
+        if self.momentum:
+            buffer = slots["momentum_buffer"]
+            buffer *= self.momentum
+            buffer += move
+            move = buffer
+        p -= rate * move
+
+
+def _check_adam(learning_rate: float, betas: tuple[float, float], eps: float, weight_decay: float) -> None:
+    _not_negative("learning_rate", learning_rate)
+    ranges.check("betas", betas, isinstance(betas, (tuple, list)) and len(betas) == 2, "a pair of numbers")
+    for beta in betas:
+        _fraction("betas", beta)
+    _positive("eps", eps)
+    _not_negative("weight_decay", weight_decay)
+
+
+def _adam(
+    p: Array, g: Array, slots: Mapping[str, Array], betas: tuple[float, float], eps: float, rate: float, step: int
+) -> None:
+    m, v = slots["exp_avg"], slots["exp_avg_sq"]
+    m += (g - m) * (1 - betas[0])
+    v *= betas[1]
+    v += (1 - betas[1]) * g * g
+    root = np.sqrt(v)
+    root /= math.sqrt(1 - betas[1] ** step)
+    root += eps
+    p -= (rate / (1 - betas[0] ** step)) * (m / root)
+
+
+OPTIMIZERS: dict[str, type[SGD | Adam | AdamW | RMSprop]] = {
+    "sgd": SGD,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+}

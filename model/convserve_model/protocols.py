@@ -1,0 +1,80 @@
+"""The three immutable things that everything is made of: a layer describes, a kernel computes, a run asks.
+
+Inside the library arrays are C, H, W, N (channels, height, width, batch innermost) or F, N after flattening.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Shape = tuple[int, ...]
+Pair = tuple[int, int]
+Params = Mapping[str, Array]
+Gradients = tuple[tuple[Array | None, ...], dict[str, Array]]
+Backward = Callable[[Array], Gradients]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One tensor of a layer: PyTorch's shape, its initial values, and whether training moves it (else a buffer).
+
+    `bound` None means the constant `fill`; otherwise U(-bound, bound), PyTorch's default for weights and biases.
+    """
+
+    shape: Shape
+    bound: float | None = None
+    fill: float = 0.0
+    trainable: bool = True
+    dtype: str = "float"  # "float": the network's; else a NumPy name
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that a kernel may know beyond its operands: what backward will be asked for, and its random numbers."""
+
+    need: tuple[bool, ...]
+    need_params: bool
+    random: Callable[[], np.random.Generator]
+
+
+class Kernel(Protocol):
+    """A computation on arrays of one microbatch. Frozen; its operands are read-only; its result is new or a view."""
+
+    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+        """y and the adjoint dy -> (dxs, dparams), pure and called once at most; what `run` does not need is None."""
+        ...
+
+
+class Reduced(Kernel, Protocol):
+    """A kernel whose results are combined over the microbatches, in order, before anybody reads them."""
+
+    reduced: ClassVar[bool] = True
+
+    def combine(self, parts: list[Array]) -> tuple[Array, Callable[[Array], list[Array]]]:
+        """The whole batch's value, and the adjoint: its gradient -> one gradient for each part."""
+        ...
+
+    def update(self, buffers: Params, value: Array) -> dict[str, Array]:
+        """The layer's buffers after one optimizer step that saw `value`."""
+        ...
+
+
+class Layer(Protocol):
+    """A frozen dataclass of hyperparameters under PyTorch's names; shapes are per sample, without the batch."""
+
+    def output(self, *shapes: Shape) -> Shape:
+        """The output's shape; ShapeError says what was needed."""
+        ...
+
+    def weights(self, *shapes: Shape) -> dict[str, Spec]:
+        """Parameters and buffers under PyTorch's names."""
+        ...
+
+    def kernels(self, *shapes: Shape, n: int, train: bool) -> tuple[Kernel, ...]:
+        """How to compute it for microbatches of n: each kernel reads the layer's inputs and the result of the
+        kernel before it; no kernel means that the input is passed on."""
+        ...
