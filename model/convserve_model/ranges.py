@@ -1,6 +1,6 @@
 """Checks of hyperparameters, with one form of message."""
 
-import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +19,7 @@ def integer(name: str, value: Any, minimum: int) -> None:
 
 
 def number(name: str, value: Any, fits: Callable[[float], bool], needed: str) -> None:
-    real = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    real = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     check(name, value, real and fits(value), needed)
 
 

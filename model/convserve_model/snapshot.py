@@ -56,6 +56,11 @@ class Snapshot:
     def dtype(self) -> np.dtype[Any]:
         return self.params.dtype
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of all arrays, in bytes."""
+        return sum(array.nbytes for array in (self.params, *self.buffers.values(), *self.slots.values()))
+
     @cached_property
     def parameters(self) -> dict[str, Array]:
         """Parameters under their names, as views of the vector."""

@@ -1,0 +1,54 @@
+# Everything a person runs. `make demo` and `make test` need nothing but Python 3.11+ and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+SERVE := $(VENV)/ready-serve
+TORCH := torch==2.13.0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo serve test oracle lint format clean
+
+help: ## Show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(SERVE) ## Make .venv with the pinned dependencies and the command convserve
+
+demo: $(SERVE) ## Train a LeNet-5 on real digits over HTTP, and see what it thinks (two minutes)
+	$(BIN)/convserve demo
+
+serve: $(SERVE) ## Train the digits model once, then keep serving it on port 8000
+	$(BIN)/convserve demo --keep
+
+test: $(READY) ## Run every test that needs no PyTorch
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+oracle: $(READY) ## Compare live with PyTorch
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '$(TORCH)'
+	$(BIN)/python -m pytest -m oracle -n auto
+
+lint: $(READY) ## Check format, style, types and the imports between packages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove what make made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "convserve needs Python 3.11 or newer; try: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+$(SERVE): requirements.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --requirement requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(READY): requirements-dev.txt $(SERVE)
+	$(BIN)/python -m pip install --quiet --requirement requirements-dev.txt
+	touch $@

@@ -1,0 +1,68 @@
+"""The request's body and headers, read once, within the limits."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from convserve_wire.compression import decompress
+from convserve_wire.envelope import HEADER_LENGTH
+from flask import Request
+
+from convserve_service.errors import PreconditionError
+from convserve_service.store.records import Key
+
+KEY = re.compile(r"[\x21-\x7e]{1,255}")
+NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+
+
+@dataclass(frozen=True)
+class Body:
+    """The decoded bytes and what belongs to them."""
+
+    data: bytes
+    header_length: str | None
+    media_type: str
+
+
+def read(request: Request, limit: int) -> Body:
+    """The body, decompressed; the limits of werkzeug and of `decompress` hold before memory is taken."""
+    data = decompress(request.get_data(cache=True), request.headers.get("Content-Encoding"), limit)
+    return Body(data, request.headers.get(HEADER_LENGTH), request.mimetype)
+
+
+def idempotency_key(request: Request, body: Body) -> Key | None:
+    """The Idempotency-Key with the fingerprint of what came with it; quoted or bare is the same key."""
+    text = request.headers.get("Idempotency-Key")
+    if text is None:
+        return None
+    value = _unquote(text)
+    if not KEY.fullmatch(value):
+        raise PreconditionError("Idempotency-Key must be 1 to 255 visible ASCII characters", "Idempotency-Key")
+    sha = hashlib.sha256()
+    for part in (request.method, request.path, request.query_string.decode("latin-1"), body.header_length or ""):
+        sha.update(part.encode() + b"\0")
+    sha.update(body.data)
+    return Key("", value, sha.digest())
+
+
+def if_match(request: Request) -> int | None:
+    """The version in If-Match: exactly one number, quoted or bare."""
+    text = request.headers.get("If-Match")
+    if text is None:
+        return None
+    if not NUMBER.fullmatch(_unquote(text)):
+        raise PreconditionError(
+            f'If-Match is {text[:40]!r}, but it must be one version number, such as "41"', "If-Match"
+        )
+    return int(_unquote(text))
+
+
+def refuse_if_match(request: Request) -> None:
+    """Verbs that make no new state of an existing model take no If-Match."""
+    if "If-Match" in request.headers:
+        raise PreconditionError("this verb takes no If-Match; remove the header", "If-Match")
+
+
+def _unquote(text: str) -> str:
+    text = text.strip()
+    return text[1:-1] if len(text) >= 2 and text[0] == text[-1] == '"' else text

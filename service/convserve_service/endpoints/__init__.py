@@ -1,0 +1,34 @@
+"""One file for each verb or family: parse, call, answer. REGISTER is every one of them."""
+
+from collections.abc import Callable
+
+from flask import Flask
+
+from convserve_service.endpoints import (
+    evaluate,
+    gradients,
+    infer,
+    models,
+    predict,
+    repository,
+    server,
+    step,
+    train,
+    versions,
+    weights,
+)
+from convserve_service.service import Service
+
+REGISTER: tuple[Callable[[Flask, Service], None], ...] = (
+    server.register,
+    repository.register,
+    models.register,
+    infer.register,
+    predict.register,
+    gradients.register,
+    train.register,
+    step.register,
+    evaluate.register,
+    weights.register,
+    versions.register,
+)

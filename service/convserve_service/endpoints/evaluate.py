@@ -1,0 +1,32 @@
+"""Loss, accuracy and counts for each class."""
+
+from convserve_wire import paths
+from convserve_wire.envelope import decode_request
+from convserve_wire.messages import EvaluateRequest
+from flask import Flask, Response, request
+
+from convserve_service import operands, replies, routes, scores
+from convserve_service.body import read
+from convserve_service.service import Service
+
+
+def register(app: Flask, service: Service) -> None:
+    def evaluate(model: str, version: str | None = None) -> Response:
+        body = read(request, service.settings.max_body)
+        live = service.live(model, version)
+        decoded = decode_request(EvaluateRequest, body.data, body.header_length)
+        inputs, spec = operands.take(decoded.tensors, ["x", "y"]), live.specification
+        x = operands.rows(live, inputs["x"], service.settings.max_rows)
+        loss = operands.training(spec.training, decoded.message).loss
+        judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss)
+        members = {
+            "model_name": model,
+            "model_version": str(live.version.version),
+            "loss": judged.loss,
+            "accuracy": judged.accuracy,
+            "count": judged.count,
+            "classes": scores.per_class(spec, judged),
+        }
+        return replies.json(members, version=live.version.version)
+
+    routes.add(app, "POST", paths.EVALUATE, evaluate, versions=True)

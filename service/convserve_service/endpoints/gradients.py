@@ -1,0 +1,35 @@
+"""Gradients over the wire: one forward and one backward pass, nothing is changed."""
+
+from convserve_wire import paths
+from convserve_wire.envelope import decode_request
+from convserve_wire.messages import GradientsRequest
+from convserve_wire.tensors import Tensor
+from flask import Flask, Response, request
+
+from convserve_service import operands, replies, routes
+from convserve_service.body import read
+from convserve_service.service import Service
+
+
+def register(app: Flask, service: Service) -> None:
+    def gradients(model: str, version: str | None = None) -> Response:
+        body = read(request, service.settings.max_body)
+        live = service.live(model, version)
+        decoded = decode_request(GradientsRequest, body.data, body.header_length)
+        message, spec = decoded.message, live.specification
+        second = "cotangent" if "cotangent" in decoded.tensors else "y"
+        inputs = operands.take(decoded.tensors, ["x", second])
+        found = service.engine.gradients(
+            spec.network,
+            live.snapshot,
+            operands.rows(live, inputs["x"], service.settings.max_rows),
+            loss=operands.training(spec.training, message).loss,
+            target=inputs.get("y"),
+            cotangent=inputs.get("cotangent"),
+            outputs=decoded.output_names(),
+            train=message.mode == "train",
+            seed=spec.seed if message.dropout_seed is None else message.dropout_seed,
+        )
+        return replies.tensors(request, decoded, live, [Tensor(name, array) for name, array in found.items()])
+
+    routes.add(app, "POST", paths.GRADIENTS, gradients, versions=True)

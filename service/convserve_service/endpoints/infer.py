@@ -1,0 +1,35 @@
+"""Forward prediction: the standard V2 verb."""
+
+from convserve_wire import paths
+from convserve_wire.envelope import decode_raw, decode_request
+from convserve_wire.messages import InferRequest
+from convserve_wire.tensors import Tensor
+from flask import Flask, Response, request
+
+from convserve_service import operands, replies, routes, scores
+from convserve_service.body import read
+from convserve_service.errors import RequestError
+from convserve_service.service import Service
+
+
+def register(app: Flask, service: Service) -> None:
+    def infer(model: str, version: str | None = None) -> Response:
+        body = read(request, service.settings.max_body)
+        live = service.live(model, version)
+        spec = live.specification
+        if body.header_length == "0":
+            decoded = decode_raw(body.data, spec.network.input)
+        else:
+            decoded = decode_request(InferRequest, body.data, body.header_length)
+        x = operands.rows(live, operands.take(decoded.tensors, ["x"])["x"], service.settings.max_rows)
+        found = service.engine.infer(spec.network, live.snapshot, x, decoded.output_names() or ("logits",))
+        for output in decoded.outputs or ():
+            k = output.parameters.get("classification", 0)
+            if type(k) is not int or (k and output.name != "logits"):
+                raise RequestError("classification is a number of classes, for the output logits", "outputs")
+            if k:
+                found[output.name] = scores.classification(spec, found[output.name], k)
+        outputs = [Tensor(name, array) for name, array in found.items()]
+        return replies.tensors(request, decoded, live, outputs)
+
+    routes.add(app, "POST", paths.INFER, infer, versions=True)

@@ -1,0 +1,73 @@
+"""Create, describe and delete models."""
+
+import json
+from typing import Any
+
+from convserve_wire import paths
+from convserve_wire.messages import ModelSpec, parse
+from convserve_wire.names import check_name
+from flask import Flask, Response, request
+
+from convserve_service import replies, routes, specification
+from convserve_service.body import Body, if_match, refuse_if_match
+from convserve_service.errors import LimitError
+from convserve_service.service import Service
+from convserve_service.store.records import Key, Reply, VersionRow
+from convserve_service.writes import writing
+
+
+def register(app: Flask, service: Service) -> None:
+    def create(body: Body, key: Key | None, model: str) -> Reply:
+        refuse_if_match(request)
+        spec = specification.from_message(parse(ModelSpec, body.data))
+        if len(service.models.all()) >= service.settings.max_models:
+            raise LimitError(f"there are {service.settings.max_models} models already; delete one first")
+
+        def reply(row: VersionRow, new: bool) -> Reply:
+            members = {
+                "model_name": row.model,
+                "model_version": str(row.version),
+                "parameters": spec.network.parameter_count,
+                "step": row.step,
+                "digest": row.digest,
+                "weights_digest": row.weights_digest,
+            }
+            return replies.plain(members, 201 if new else 200, row.version)
+
+        return service.models.create(check_name(model), spec, key=key, reply=reply)
+
+    def metadata(model: str, version: str | None = None) -> Response:
+        live = service.models.read(check_name(model), version)
+        network = live.specification.network
+        numbers = [row.version for row in service.models.versions(model, 100) if row.available]
+        members = {
+            "name": model,
+            "versions": [str(live.version.version)] if version else [str(number) for number in sorted(numbers)],
+            "platform": "convserve_numpy",
+            "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, *network.input]}],
+            "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, network.classes]}],
+        }
+        return replies.json(members, version=live.version.version)
+
+    def architecture(model: str) -> Response:
+        live = service.models.read(check_name(model))
+        network = live.specification.network
+        described: dict[str, Any] = json.loads(live.specification.text)
+        described["model_name"] = model
+        described["parameters"] = network.parameter_count
+        described["shapes"] = {name: list(shape) for name, shape in network.shapes.items()}
+        return replies.json(described)
+
+    def delete(body: Body, key: Key | None, model: str) -> Reply:
+        reply = replies.plain({"model_name": model, "deleted": True})
+        return service.models.delete(check_name(model), key=key, if_match=if_match(request), reply=reply)
+
+    def ready(model: str, version: str | None = None) -> Response:
+        live = service.live(model, version)
+        return replies.json({"name": model, "ready": True}, version=live.version.version)
+
+    routes.add(app, "PUT", paths.MODEL, writing(service, create))
+    routes.add(app, "GET", paths.MODEL, metadata, versions=True)
+    routes.add(app, "DELETE", paths.MODEL, writing(service, delete))
+    routes.add(app, "GET", paths.MODEL_READY, ready, versions=True)
+    routes.add(app, "GET", paths.ARCHITECTURE, architecture)

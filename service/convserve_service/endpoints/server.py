@@ -1,0 +1,29 @@
+"""Health and metadata of the server."""
+
+from convserve_wire import paths
+from flask import Flask, Response
+
+from convserve_service import replies, routes
+from convserve_service.release import VERSION
+from convserve_service.service import Service
+
+EXTENSIONS = ["binary_tensor_data", "classification", "model_repository"]
+
+
+def register(app: Flask, service: Service) -> None:
+    def metadata() -> Response:
+        settings = service.settings
+        limits = {"body_bytes": settings.max_body, "rows": settings.max_rows, "pixels": settings.max_pixels}
+        members = {"name": "convserve", "version": VERSION, "extensions": EXTENSIONS, "limits": limits}
+        return replies.json({**members, "idempotency_hours": settings.idempotency_hours})
+
+    def live() -> Response:
+        return replies.json({"live": True})
+
+    def ready() -> Response:
+        reason = service.models.unwritable()
+        return replies.json({"ready": True, "writable": reason is None} | ({"reason": reason} if reason else {}))
+
+    routes.add(app, "GET", paths.SERVER, metadata)
+    routes.add(app, "GET", paths.LIVE, live)
+    routes.add(app, "GET", paths.READY, ready)

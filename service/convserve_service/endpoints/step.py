@@ -1,0 +1,34 @@
+"""One optimizer step with gradients that the client brings."""
+
+from convserve_wire import paths
+from convserve_wire.envelope import decode_request
+from convserve_wire.messages import StepRequest
+from convserve_wire.names import check_name
+from flask import Flask, request
+
+from convserve_service import operands, replies, routes
+from convserve_service.body import Body, if_match
+from convserve_service.models import Change, Live
+from convserve_service.service import Service
+from convserve_service.store.records import Key, Reply
+from convserve_service.writes import writing
+
+
+def register(app: Flask, service: Service) -> None:
+    def step(body: Body, key: Key | None, model: str) -> Reply:
+        decoded = decode_request(StepRequest, body.data, body.header_length)
+        gradients = operands.prefixed(decoded.tensors, "grad/", ["buffer/"])
+        buffers = operands.prefixed(decoded.tensors, "buffer/", ["grad/"])
+        expected = if_match(request)
+
+        def change(live: Live) -> Change:
+            operands.loaded(live)
+            spec = live.specification
+            training = operands.training(spec.training, decoded.message)
+            snapshot = service.engine.step(spec.network, training, live.snapshot, gradients, buffers)
+            options = operands.hyperparameters(decoded.message)
+            return Change(snapshot, "step", lambda row: replies.written(row, 1), options)
+
+        return service.models.write(check_name(model), change, key=key, if_match=expected)
+
+    routes.add(app, "POST", paths.STEP, writing(service, step))

@@ -1,0 +1,50 @@
+"""Training steps: one request is one transaction and makes one version."""
+
+from convserve_wire import paths
+from convserve_wire.envelope import decode_request
+from convserve_wire.messages import TrainRequest
+from convserve_wire.names import check_name
+from convserve_wire.tensors import Tensor
+from flask import Flask, request
+
+from convserve_service import operands, replies, routes
+from convserve_service.body import Body, if_match
+from convserve_service.models import Change, Live
+from convserve_service.service import Service
+from convserve_service.store.records import Key, Reply
+from convserve_service.writes import writing
+
+
+def register(app: Flask, service: Service) -> None:
+    def train(body: Body, key: Key | None, model: str) -> Reply:
+        decoded = decode_request(TrainRequest, body.data, body.header_length)
+        message = decoded.message
+        inputs = operands.take(decoded.tensors, ["x", "y"])
+        expected, check = if_match(request), service.deadline()
+
+        def change(live: Live) -> Change:
+            operands.loaded(live)
+            spec = live.specification
+            snapshot, losses = service.engine.train(
+                spec.network,
+                operands.training(spec.training, message),
+                live.snapshot,
+                operands.rows(live, inputs["x"], service.settings.max_rows),
+                inputs["y"],
+                epochs=message.epochs,
+                batch_size=message.batch_size,
+                shuffle_seed=message.shuffle_seed,
+                seed=spec.seed,
+                check=check,
+            )
+            return Change(
+                snapshot,
+                "train",
+                lambda row: replies.written(row, len(losses), decoded, [Tensor("loss", losses.astype("float32"))]),
+                operands.hyperparameters(message, len(inputs["x"])),
+                float(losses[-1]),
+            )
+
+        return service.models.write(check_name(model), change, key=key, if_match=expected)
+
+    routes.add(app, "POST", paths.TRAIN, writing(service, train))

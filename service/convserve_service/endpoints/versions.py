@@ -1,0 +1,80 @@
+"""History, rollback and aliases."""
+
+from typing import Any
+
+from convserve_wire import paths
+from convserve_wire.messages import VersionRequest, parse
+from convserve_wire.names import check_alias, check_name
+from flask import Flask, Response, request
+
+from convserve_service import replies, routes
+from convserve_service.body import Body, if_match
+from convserve_service.errors import RequestError
+from convserve_service.models import Change, Live
+from convserve_service.service import Service
+from convserve_service.store.records import Key, Reply, VersionRow
+from convserve_service.writes import writing
+
+
+def register(app: Flask, service: Service) -> None:
+    def versions(model: str) -> Response:
+        limit, before = _number("limit", 1000), _number("before", (1 << 62) - 1)
+        found = service.models.versions(check_name(model), 100 if limit is None else limit, before)
+        return replies.json({"model_name": model, "versions": [_describe(row) for row in found]})
+
+    def rollback(body: Body, key: Key | None, model: str) -> Reply:
+        wanted = parse(VersionRequest, body.data).version
+
+        def change(live: Live) -> Change:
+            older = service.models.read(model, wanted)
+            options = {"version": str(older.version.version)}
+            return Change(older.snapshot, "rollback", lambda row: replies.written(row, 0), options, older.version.loss)
+
+        return service.models.write(check_name(model), change, key=key, if_match=if_match(request))
+
+    def set_alias(body: Body, key: Key | None, model: str, alias: str) -> Reply:
+        wanted = parse(VersionRequest, body.data).version
+
+        def reply(version: int) -> Reply:
+            return replies.plain({"model_name": model, "alias": alias, "version": str(version)}, version=version)
+
+        return service.models.set_alias(
+            check_name(model), check_alias(alias), wanted, key=key, if_match=if_match(request), reply=reply
+        )
+
+    def delete_alias(body: Body, key: Key | None, model: str, alias: str) -> Reply:
+        reply = replies.plain({"model_name": model, "alias": alias, "deleted": True})
+        return service.models.delete_alias(
+            check_name(model), check_alias(alias), key=key, if_match=if_match(request), reply=reply
+        )
+
+    routes.add(app, "GET", paths.VERSIONS, versions)
+    routes.add(app, "POST", paths.ROLLBACK, writing(service, rollback))
+    routes.add(app, "PUT", paths.ALIAS, writing(service, set_alias))
+    routes.add(app, "DELETE", paths.ALIAS, writing(service, delete_alias))
+
+
+def _number(name: str, most: int) -> int | None:
+    """A query parameter from 1 to `most`, None where it is not there."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
+        raise RequestError(f"{name} is {text[:40]!r}, but it must be a number from 1 to {most}", name)
+    return int(text)
+
+
+def _describe(row: VersionRow) -> dict[str, Any]:
+    return {
+        "version": str(row.version),
+        "parent": None if row.parent is None else str(row.parent),
+        "verb": row.verb,
+        "hyperparameters": row.hyperparameters,
+        "step": row.step,
+        "loss": row.loss,
+        "digest": row.digest,
+        "weights_digest": row.weights_digest,
+        "created": row.created,
+        "aliases": list(row.aliases),
+        "available": row.available,
+    }

@@ -1,0 +1,119 @@
+"""Errors become replies here and nowhere else: one table, always JSON, nothing of the inside.
+
+RequestError             a mistake in the request that no other package knows
+├── UnsupportedMedia     a Content-Type that the verb does not take
+├── ImageError           not a picture, or one too large
+├── PreconditionError    a header that is not what it must be
+├── ModelUnloaded        the model is there but not loaded
+├── LimitError           more than this server takes
+└── DeadlineExceeded     the work took longer than a request may
+"""
+
+from typing import Any
+
+import orjson
+import structlog
+from convserve_model import ModelError, NonFiniteError
+from convserve_wire import errors as wire
+from flask import Flask, Response, g
+from werkzeug.exceptions import HTTPException
+
+from convserve_service.store import errors as store
+
+
+class RequestError(Exception):
+    """What was got, what was expected, what to do; `where` names the field to blame."""
+
+    def __init__(self, message: str, where: str | None = None) -> None:
+        super().__init__(message)
+        self.where = where
+
+
+class UnsupportedMedia(RequestError): ...
+
+
+class ImageError(RequestError): ...
+
+
+class PreconditionError(RequestError): ...
+
+
+class ModelUnloaded(RequestError): ...
+
+
+class LimitError(RequestError): ...
+
+
+class DeadlineExceeded(RequestError): ...
+
+
+STATUS: dict[type[Exception], tuple[int, str]] = {  # the first class that fits
+    store.ModelNotFound: (404, "model_not_found"),
+    store.VersionNotFound: (404, "version_not_found"),
+    store.VersionGone: (410, "version_collected"),
+    store.ModelExists: (409, "model_exists"),
+    store.VersionConflict: (412, "version_conflict"),
+    store.KeyReused: (422, "key_reused"),
+    store.KeyInFlight: (409, "key_in_flight"),
+    store.StoreBusy: (503, "busy"),
+    store.StoreUnavailable: (503, "store_unavailable"),
+    wire.TooLarge: (413, "too_large"),
+    wire.UnsupportedEncoding: (415, "unsupported_encoding"),
+    wire.NonFiniteOutput: (422, "non_finite_output"),
+    wire.TensorError: (400, "invalid_tensor"),
+    wire.WireError: (400, "invalid_request"),
+    NonFiniteError: (422, "non_finite_step"),
+    ModelError: (400, "does_not_fit"),
+    UnsupportedMedia: (415, "unsupported_media_type"),
+    ImageError: (400, "invalid_image"),
+    ModelUnloaded: (400, "model_unloaded"),
+    LimitError: (413, "too_large"),
+    DeadlineExceeded: (503, "deadline_exceeded"),
+    RequestError: (400, "invalid_request"),
+}
+HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+HTTP_MESSAGES = {
+    404: "there is nothing at this address; GET /v2 names the server, and the README lists every verb",
+    413: "the body is larger than this server takes; send fewer rows in one request",
+}
+RETRY_AFTER = {429, 503}
+log = structlog.get_logger("convserve")
+
+
+def register(app: Flask) -> None:
+    """Answer every exception of a request as JSON."""
+    app.register_error_handler(Exception, answer)
+
+
+def answer(error: Exception) -> Response:
+    """`{"error": ..., "code": ..., "where": ...}` with its status in the table; other errors say only their id."""
+    if isinstance(error, HTTPException):
+        return _of_http(error)
+    for kind, (status, code) in STATUS.items():
+        if isinstance(error, kind):
+            response = _reply(status, str(error), code, getattr(error, "where", None))
+            if isinstance(error, store.VersionConflict):
+                response.headers["Convserve-Model-Version"] = str(error.current)
+            if status in RETRY_AFTER or isinstance(error, store.KeyInFlight):
+                response.headers["Retry-After"] = "1"
+            if status >= 500:
+                log.warning("unavailable", request_id=g.request_id, error=str(error))
+            return response
+    log.error("internal error", request_id=g.request_id, exc_info=error)
+    return _reply(500, f"the server failed; tell its operator the request id {g.request_id}", "internal", None)
+
+
+def _of_http(error: HTTPException) -> Response:
+    status = error.code or 500
+    message = HTTP_MESSAGES.get(status, error.description or error.name)
+    response = _reply(status, message, HTTP_CODES.get(status, "http_error"), None)
+    if status == 405 and (allow := error.get_response().headers.get("Allow")):
+        response.headers["Allow"] = allow
+    return response
+
+
+def _reply(status: int, message: str, code: str, where: str | None) -> Response:
+    body: dict[str, Any] = {"error": message, "code": code}
+    if where is not None:
+        body["where"] = where
+    return Response(orjson.dumps(body), status, mimetype="application/json")

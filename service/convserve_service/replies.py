@@ -1,0 +1,72 @@
+"""Replies: JSON for people, the V2 envelope for tensors, and the stored ones of writers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from convserve_wire.compression import compress
+from convserve_wire.envelope import HEADER_LENGTH, Request, encode_reply
+from convserve_wire.tensors import Tensor
+from flask import Request as HttpRequest
+from flask import Response
+
+from convserve_service.models import Live
+from convserve_service.store.records import Reply, VersionRow
+
+MODEL_VERSION = "Convserve-Model-Version"
+
+
+def json(members: Mapping[str, Any] | Sequence[Any], status: int = 200, version: int | None = None) -> Response:
+    """A JSON object; with the version that was used."""
+    response = Response(orjson.dumps(members), status, mimetype="application/json")
+    if version is not None:
+        response.headers[MODEL_VERSION] = str(version)
+    return response
+
+
+def tensors(request: HttpRequest, decoded: Request[Any], live: Live, outputs: Sequence[Tensor]) -> Response:
+    """The outputs of one version in the form that was asked for."""
+    version = str(live.version.version)
+    body, length = encode_reply({"model_name": live.row.name, "model_version": version}, outputs, decoded)
+    return send(request, Reply(200, body, _content_type(length), length, version))
+
+
+def written(row: VersionRow, steps: int, decoded: Request[Any] | None = None, losses: Sequence[Tensor] = ()) -> Reply:
+    """What a writer gets: the version that it made and its digests, and the losses where there are any."""
+    members = {
+        "model_name": row.model,
+        "model_version": str(row.version),
+        "step": row.step,
+        "steps": steps,
+        "digest": row.digest,
+        "weights_digest": row.weights_digest,
+    }
+    if decoded is None:
+        body, length = orjson.dumps(members), None
+    else:
+        body, length = encode_reply(members, losses, decoded)
+    return Reply(200, body, _content_type(length), length, str(row.version))
+
+
+def plain(members: Mapping[str, Any], status: int = 200, version: int | None = None) -> Reply:
+    """A JSON reply of a writer."""
+    return Reply(status, orjson.dumps(members), model_version=None if version is None else str(version))
+
+
+def send(request: HttpRequest, reply: Reply) -> Response:
+    """A reply as it was made or stored, compressed where gzip or deflate alone is asked for."""
+    response = Response(reply.body, reply.status, content_type=reply.content_type)
+    if reply.header_length is not None:
+        response.headers[HEADER_LENGTH] = reply.header_length
+    if reply.model_version is not None:
+        response.headers[MODEL_VERSION] = reply.model_version
+    encoding = request.headers.get("Accept-Encoding", "").strip().lower()
+    if encoding in ("gzip", "deflate"):
+        response.set_data(compress(reply.body, encoding))
+        response.headers["Content-Encoding"] = encoding
+        response.headers["Vary"] = "Accept-Encoding"
+    return response
+
+
+def _content_type(header_length: str | None) -> str:
+    return "application/json" if header_length is None else "application/octet-stream"

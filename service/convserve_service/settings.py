@@ -1,0 +1,26 @@
+"""Settings: every option of `convserve serve`, from the environment as CONVSERVE_<NAME>."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="CONVSERVE_", frozen=True, extra="ignore")
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    data_dir: Path = Path("convserve-data")
+    workers: int = Field(default=1, ge=1, le=64)
+    threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
+    request_threads: int = Field(default=16, ge=2, le=256)
+    max_body: int = Field(default=64 << 20, ge=1024)
+    max_rows: int = Field(default=65_536, ge=1)
+    max_models: int = Field(default=1000, ge=1)
+    max_pixels: int = Field(default=4_000_000, ge=1)
+    request_seconds: float = Field(default=60.0, gt=0)
+    idempotency_hours: float = Field(default=24.0, ge=24)

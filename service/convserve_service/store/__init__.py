@@ -1,0 +1,1 @@
+"""What is durable: the catalog (SQLite) and the blobs (safetensors files)."""

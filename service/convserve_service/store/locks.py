@@ -1,0 +1,62 @@
+"""Advisory file locks that die with their process. Every acquisition opens its own descriptor."""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from convserve_service.store.errors import StoreUnavailable
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """Hold the exclusive lock of a file, waiting for it; yields the descriptor. The file is made and never removed."""
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def holder(path: Path) -> bytes | None:
+    """What the lock's holder wrote into the file; None where nobody holds it."""
+    descriptor = _open(path)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return None
+    except BlockingIOError:
+        return os.pread(descriptor, 64, 0)
+    finally:
+        os.close(descriptor)
+
+
+def note(descriptor: int, text: bytes) -> None:
+    """Write what `holder` reads, at most 64 bytes."""
+    os.pwrite(descriptor, text.ljust(64, b"\0")[:64], 0)
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+
+def claim(path: Path, seconds: float) -> None:
+    """Take the lock of a file for the life of this process and of the children that inherit it.
+
+    Waits for the last holder; StoreUnavailable after `seconds` says who it is.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    os.set_inheritable(descriptor, True)
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except BlockingIOError as error:
+            if time.monotonic() > end:
+                other = os.pread(descriptor, 64, 0).rstrip(b"\0").decode(errors="replace")
+                raise StoreUnavailable(f"process {other} still serves it; stop that first, or take another") from error
+            time.sleep(0.05)
+    note(descriptor, str(os.getpid()).encode())

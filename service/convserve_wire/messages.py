@@ -1,0 +1,188 @@
+"""What clients send, as frozen and closed pydantic models: unknown members are refused, known ones are strict.
+
+Numbers of optimizers, losses and layers are checked where they are defined, in the model library.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from convserve_wire.errors import WireError
+
+CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
+OPEN = ConfigDict(extra="ignore", frozen=True, strict=True)
+Options = dict[str, Any]
+Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+M = TypeVar("M", bound=BaseModel)
+Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+class TensorHeader(BaseModel):
+    """A tensor of a request: `data` in JSON, or `parameters.binary_data_size` bytes after the header."""
+
+    model_config = OPEN
+    name: str = Field(min_length=1, max_length=256)
+    shape: list[int]
+    datatype: str
+    data: Any = None
+    parameters: Options = {}
+
+
+class OutputHeader(BaseModel):
+    """An output asked for."""
+
+    model_config = OPEN
+    name: str = Field(min_length=1, max_length=256)
+    parameters: Options = {}
+
+
+class InferRequest(BaseModel):
+    """The standard envelope; stock clients add members, which are ignored."""
+
+    model_config = OPEN
+    id: str | None = None
+    parameters: Options = {}
+    inputs: Sequence[TensorHeader]
+    outputs: Sequence[OutputHeader] | None = None
+
+
+class OurTensorHeader(TensorHeader):
+    model_config = CLOSED
+
+
+class OurOutputHeader(OutputHeader):
+    model_config = CLOSED
+
+
+class OurRequest(InferRequest):
+    """The same envelope on our verbs, closed; options are top-level members."""
+
+    model_config = CLOSED
+    inputs: Sequence[OurTensorHeader]
+    outputs: Sequence[OurOutputHeader] | None = None
+
+
+class GradientsRequest(OurRequest):
+    """Inputs x and y, or x and cotangent; outputs loss, logits, layers, grad/<parameter>, grad/x."""
+
+    mode: Literal["eval", "train"] = "eval"
+    dropout_seed: Seed | None = None
+    loss: Options | None = None
+
+
+class TrainRequest(OurRequest):
+    """Inputs x and y; numbers of the model's families may be overridden for this request."""
+
+    epochs: int = Field(default=1, ge=1, le=1000)
+    batch_size: int | None = Field(default=None, ge=1)
+    shuffle_seed: Seed | None = None
+    optimizer: Options | None = None
+    loss: Options | None = None
+    schedule: Options | None = None
+    clip_grad_norm: float | None = None
+
+
+class StepRequest(OurRequest):
+    """Inputs grad/<parameter> for every parameter, buffer/<name> for any buffer."""
+
+    optimizer: Options | None = None
+    schedule: Options | None = None
+    clip_grad_norm: float | None = None
+
+
+class EvaluateRequest(OurRequest):
+    """Inputs x and y."""
+
+    loss: Options | None = None
+
+
+class Message(BaseModel):
+    model_config = CLOSED
+
+
+class Layer(BaseModel):
+    """A layer of an architecture; its other fields are those of its type."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    type: str
+    name: str = ""  # its position, when it is not given
+    inputs: Sequence[str] = ()  # the layer before, when they are not given
+
+
+class Family(BaseModel):
+    """A loss, optimizer or schedule by name; its other fields are those of its family."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    name: str
+
+
+class Architecture(Message):
+    """Input [channels, height, width] and the list of layers."""
+
+    input: Sequence[int]
+    layers: Annotated[Sequence[Layer], Field(max_length=1000)]
+
+
+class Training(Message):
+    loss: Family | None = None
+    optimizer: Family | None = None
+    schedule: Family | None = None
+    clip_grad_norm: float | None = None
+
+
+class Preprocess(Message):
+    """How an image becomes `x`; mean and std are a number or one for each channel."""
+
+    color: Literal["L", "RGB"] | None = None
+    resize: Literal["stretch", "fit", "fill"] = "stretch"
+    scale: float | None = None
+    mean: float | Sequence[float] | None = None
+    std: float | Sequence[float] | None = None
+    invert: bool = False
+
+
+class ModelSpec(Message):
+    """The body that creates a model."""
+
+    architecture: Architecture
+    labels: Sequence[Annotated[str, Field(min_length=1, max_length=256)]] | None = None
+    preprocess: Preprocess = Preprocess()
+    training: Training = Training()
+    seed: Seed = 0
+
+
+class VersionRequest(Message):
+    """The body of rollback and of an alias."""
+
+    version: Version
+
+
+class Base64Image(Message):
+    b64: str
+
+
+class PredictRequest(Message):
+    """`instances`: numbers [C,H,W] or [H,W] as they are, or PNG or JPEG bytes in base64."""
+
+    instances: list[Base64Image | list[Any]] = Field(min_length=1)
+
+
+def parse(model: type[M], body: bytes | memoryview) -> M:
+    """The message in a JSON body; WireError names the first member that does not fit."""
+    try:
+        return model.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise WireError(*_first(error)) from error
+
+
+def _first(error: ValidationError) -> tuple[str, str | None]:
+    details = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in details["loc"]).lstrip(".")
+    if details["type"] == "extra_forbidden":
+        return f"the request has the unknown member '{where[:200]}'; remove it", where
+    if details["type"] == "missing":
+        return f"the request lacks the member '{where[:200]}'; add it", where
+    if details["type"] == "json_invalid":
+        return f"the body is not JSON: {details['msg'].removeprefix('Invalid JSON: ')[:200]}", None
+    return (f"{where[:200]}: " if where else "the body: ") + details["msg"][:300], where or None

@@ -1,0 +1,34 @@
+"""Every path of the service, written once: `{name}` parts are filled by the client and routed by the service."""
+
+SERVER = "/v2"
+LIVE = "/v2/health/live"
+READY = "/v2/health/ready"
+INDEX = "/v2/repository/index"
+LOAD = "/v2/repository/models/{model}/load"
+UNLOAD = "/v2/repository/models/{model}/unload"
+
+MODEL = "/v2/models/{model}"
+MODEL_READY = "/v2/models/{model}/ready"
+ARCHITECTURE = "/v2/models/{model}/architecture"
+INFER = "/v2/models/{model}/infer"
+PREDICT = "/v2/models/{model}/predict"
+GRADIENTS = "/v2/models/{model}/gradients"
+EVALUATE = "/v2/models/{model}/evaluate"
+WEIGHTS = "/v2/models/{model}/weights"
+TRAIN = "/v2/models/{model}/train"
+STEP = "/v2/models/{model}/step"
+ROLLBACK = "/v2/models/{model}/rollback"
+VERSIONS = "/v2/models/{model}/versions"
+ALIAS = "/v2/models/{model}/aliases/{alias}"
+
+
+def versioned(path: str) -> str:
+    """The path of one version: `/v2/models/{model}/versions/{version}...`."""
+    return path.replace("/{model}", "/{model}/versions/{version}", 1)
+
+
+def fill(path: str, *, version: str | None = None, **parts: str) -> str:
+    """The path with its parts; with a version, the path of that version."""
+    if version is None:
+        return path.format(**parts)
+    return versioned(path).format(version=version, **parts)

@@ -1,0 +1,59 @@
+"""Real services for tests: the command that users type, on a free port, with its own data directory."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+READY = re.compile(r"is ready at (http://\S+)")
+SOURCES = ("model", "service", "clients/python")
+
+
+@dataclass(frozen=True)
+class Server:
+    url: str
+    process: subprocess.Popen[str]
+    data_dir: Path
+
+
+def environment() -> dict[str, str]:
+    """The environment with the sources of this checkout first, and no setting of a service."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CONVSERVE_")}
+    return {**kept, "PYTHONPATH": os.pathsep.join(str(ROOT / source) for source in SOURCES)}
+
+
+@contextmanager
+def serving(data_dir: Path, *options: str) -> Iterator[Server]:
+    """`convserve serve` until the block ends; it must then stop by itself within 15 seconds."""
+    command = [sys.executable, "-m", "convserve_service", "serve", "--port", "0", "--data-dir", str(data_dir), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    try:
+        yield Server(_address(process), process, data_dir)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    timer = threading.Timer(30, process.kill)
+    timer.start()
+    for line in process.stdout:
+        if match := READY.search(line):
+            timer.cancel()
+            return match.group(1)
+    raise RuntimeError(f"the service ended with {process.wait()} before it was ready")
