@@ -67,7 +67,7 @@ class Engine:
         train: bool = False,
         seed: int = 0,
     ) -> dict[str, Array]:
-        """`loss` [1], `logits` and layers [N,...], `grad/<parameter>`, `grad/x`; the default is loss and every parameter.
+        """`loss` [1], `logits` and layers [N,...], `grad/<parameter>`, `grad/x`; by default loss and every parameter.
 
         With `train`, batch norm uses the batch's statistics and dropout draws from `seed`; running statistics stay.
         """
@@ -220,8 +220,8 @@ class Engine:
             barrier = any(getattr(kernel, "reduced", False) for kernel in kernels)
             if barrier and smallest * shape[1] * shape[2] < 2:
                 raise InputError(
-                    f"layer '{node.name}' would see one value per channel in a batch of {smallest}; batch norm needs more"
-                    " than one in training: use another batch_size",
+                    f"layer '{node.name}' would see one value per channel in a batch of {smallest}; batch norm needs"
+                    " more than one in training: use another batch_size",
                     "batch_size",
                 )
 
@@ -270,7 +270,8 @@ def _apply(
     )
     if not stepped.finite():
         raise NonFiniteError(
-            f"step {snapshot.step + 1} would make a weight that is not finite; try a smaller learning rate or clip_grad_norm"
+            f"step {snapshot.step + 1} would make a weight that is not finite; try a smaller learning rate or"
+            " clip_grad_norm"
         )
     return stepped
 

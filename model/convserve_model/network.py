@@ -48,7 +48,7 @@ class Network:
 
     @classmethod
     def from_dict(cls, spec: Mapping[str, Any]) -> "Network":
-        """From the JSON form `{"input": [C,H,W], "layers": [{"type": ..., ...}]}`; ArchitectureError names the layer."""
+        """From the JSON form `{"input": [C,H,W], "layers": [{"type": ..., ...}]}`; an error names the layer."""
         unknown = set(spec) - {"input", "layers"}
         if unknown or not {"input", "layers"} <= set(spec):
             raise ArchitectureError(f"an architecture has 'input' and 'layers', but it got {sorted(spec)}")

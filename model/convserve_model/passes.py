@@ -1,4 +1,4 @@
-"""One microbatch on its way through a program: its values, its closures, its gradients. Used by one thread at a time."""
+"""One microbatch on its way through a program: its values, its closures, its gradients. For one thread."""
 
 from collections.abc import Callable, Sequence
 

@@ -63,7 +63,8 @@ def _header(raw: Array) -> tuple[dict[str, Any], Array]:
     length = int.from_bytes(raw[:8].tobytes(), "little")
     if length > min(MAX_HEADER, raw.size - 8):
         raise SafetensorsError(
-            f"the safetensors header claims {length} bytes, but only {raw.size - 8} follow its length; is the file cut off?"
+            f"the safetensors header claims {length} bytes, but only {raw.size - 8} follow its length;"
+            " is the file cut off?"
         )
     try:
         header = json.loads(raw[8 : 8 + length].tobytes().decode(), object_pairs_hook=_unique)
@@ -95,8 +96,8 @@ def _tensor(name: str, entry: Any, data: Array) -> tuple[int, int, Array]:
     start, stop = offsets
     if stop > data.size or stop - start != prod(shape) * dtype.itemsize:
         raise SafetensorsError(
-            f"tensor {name[:80]!r} of shape {shape} and dtype {kind} needs {prod(shape) * dtype.itemsize} bytes, but its"
-            f" data_offsets are {offsets} in {data.size} bytes of data",
+            f"tensor {name[:80]!r} of shape {shape} and dtype {kind} needs {prod(shape) * dtype.itemsize} bytes,"
+            f" but its data_offsets are {offsets} in {data.size} bytes of data",
             name,
         )
     piece = data[start:stop]

@@ -32,7 +32,7 @@ class Training:
 
     @classmethod
     def from_dict(cls, spec: Mapping[str, Any]) -> "Training":
-        """From `{"loss": {"name": ..., ...}, "optimizer": ..., "schedule": ..., "clip_grad_norm": ...}`, all optional."""
+        """From `{"loss": {"name": ..., ...}, "optimizer": ..., "schedule": ..., "clip_grad_norm": ...}` or less."""
         _known("training", spec, {*FAMILIES, "clip_grad_norm"})
         parts = {part: _make(part, dict(spec[part])) for part in FAMILIES if spec.get(part) is not None}
         return cls(**parts, clip_grad_norm=spec.get("clip_grad_norm"))

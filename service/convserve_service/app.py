@@ -5,9 +5,9 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from convserve_model import Engine
 from flask import Flask, Request, Response, g
 
+from convserve_model import Engine
 from convserve_service import errors
 from convserve_service.endpoints import REGISTER
 from convserve_service.models import Models

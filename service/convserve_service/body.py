@@ -4,12 +4,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from convserve_wire.compression import decompress
-from convserve_wire.envelope import HEADER_LENGTH
 from flask import Request
 
 from convserve_service.errors import PreconditionError
 from convserve_service.store.records import Key
+from convserve_wire.compression import decompress
+from convserve_wire.envelope import HEADER_LENGTH
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")

@@ -1,11 +1,61 @@
-"""The command line."""
+"""The command line: `serve` is the service, all else is a client of one.
 
+NumPy is not imported before `serve` has set the number of BLAS threads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from convserve_service.release import VERSION
+
+if TYPE_CHECKING:
+    from convserve_client import Client
+
+
+URL = click.option(
+    "--url", envvar="CONVSERVE_URL", default="http://127.0.0.1:8000", show_default=True, help="Where the service is."
+)
+DATA = click.option("--data", default="digits", show_default=True, help="An .npz file, or the sample digits.")
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """Errors of the client and of files as one line and a status of 1."""
+    from convserve_client import ConvserveError
+
+    try:
+        yield
+    except (ConvserveError, OSError, KeyError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def connect(url: str) -> Iterator[Client]:
+    """A client of the service."""
+    from convserve_client import Client
+
+    with failures(), Client(url) as client:
+        yield client
+
+
+def load(data: str, part: str) -> tuple[Any, Any]:
+    """Arrays x and y of an .npz file; or the digits to train or to test with."""
+    import numpy as np
+
+    from convserve_client import samples
+
+    if data == "digits":
+        digits = samples.digits()
+        return getattr(digits, f"{part}_images"), getattr(digits, f"{part}_labels")
+    with failures(), np.load(data, allow_pickle=False) as arrays:
+        return arrays["x"], arrays["y"]
 
 
 @click.group()
@@ -34,3 +84,113 @@ def serve(**given: Any) -> None:
         problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
         raise click.UsageError("; ".join(problems)) from error
     server.serve(settings)
+
+
+@main.command()
+@click.argument("name")
+@click.argument("architecture")
+@click.option(
+    "--training",
+    type=json.loads,
+    metavar="JSON",
+    help='Loss, optimizer, schedule: \'{"optimizer": {"name": "adam"}}\'.',
+)
+@click.option(
+    "--preprocess", type=json.loads, metavar="JSON", help='How pictures become numbers: \'{"mean": 0.5, "std": 0.5}\'.'
+)
+@click.option("--labels", help="Names of the classes, with commas between them.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the first weights.")
+@URL
+def create(
+    url: str, name: str, architecture: str, training: Any, preprocess: Any, labels: str | None, seed: int
+) -> None:
+    """Create a model from a template (lenet5, mnist-cnn, simple-cnn) or a JSON file."""
+    named = labels.split(",") if labels else None
+    described = json.loads(Path(architecture).read_text()) if architecture.endswith(".json") else architecture
+    with connect(url) as client:
+        model = client.create(name, described, training=training, preprocess=preprocess, labels=named, seed=seed)
+        click.echo(f"{name} has {model.architecture()['parameters']:,} parameters and is at version 1")
+
+
+@main.command(name="list")
+@URL
+def list_models(url: str) -> None:
+    """List the models."""
+    with connect(url) as client:
+        for entry in client.models():
+            click.echo(f"{entry['name']:<24} version {entry['version']:>6}  {entry['state'].lower()}")
+
+
+@main.command()
+@click.argument("name")
+@click.option("--limit", type=int, default=20, show_default=True, help="How many, newest first.")
+@URL
+def versions(url: str, name: str, limit: int) -> None:
+    """Show the history of a model."""
+    with connect(url) as client:
+        click.echo(f"version  {'verb':<8} {'step':>9}  {'loss':<8} created")
+        for row in client.model(name).versions(limit=limit):
+            loss = "" if row.loss is None else f"{row.loss:.4f}"
+            names = " ".join(row.aliases)
+            click.echo(f"{row.version:>7}  {row.verb:<8} {row.step:>9}  {loss:<8} {row.created}  {names}".rstrip())
+
+
+@main.command()
+@click.argument("name")
+@DATA
+@click.option("--epochs", type=int, default=1, show_default=True)
+@click.option("--batch-size", type=int, default=64, show_default=True)
+@click.option("--steps-per-request", type=int, default=10, show_default=True, help="Steps that commit together.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order of the rows.")
+@URL
+def train(url: str, name: str, data: str, epochs: int, batch_size: int, steps_per_request: int, seed: int) -> None:
+    """Train a model on an .npz file with arrays x and y, or on the sample digits."""
+    x, y = load(data, "train")
+    with connect(url) as client:
+        made = client.model(name).train(
+            x, y, epochs=epochs, batch_size=batch_size, steps_per_request=steps_per_request, shuffle_seed=seed,
+            progress=True,
+        )  # fmt: skip
+        click.echo(f"{name} is at version {made.version}, step {made.step}, loss {made.losses[-1]:.4f}")
+
+
+@main.command()
+@click.argument("name")
+@DATA
+@URL
+def evaluate(url: str, name: str, data: str) -> None:
+    """Loss and accuracy on an .npz file with arrays x and y, or on the sample digits."""
+    x, y = load(data, "test")
+    with connect(url) as client:
+        judged = client.model(name).evaluate(x, y)
+        accuracy = "" if judged.accuracy is None else f", accuracy {judged.accuracy:.2%}"
+        click.echo(f"version {judged.version}: loss {judged.loss:.4f}{accuracy} on {judged.count} rows")
+
+
+@main.command()
+@click.argument("name")
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
+@click.option("--top-k", type=int, default=1, show_default=True, help="How many classes to show.")
+@URL
+def predict(url: str, name: str, pictures: tuple[str, ...], top_k: int) -> None:
+    """Say what PNG or JPEG pictures show."""
+    with connect(url) as client:
+        for file, prediction in zip(pictures, client.model(name).predict(list(pictures), top_k=top_k), strict=True):
+            click.echo(f"{file}: {', '.join(map(str, prediction.top))}")
+
+
+@main.command()
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of weights and order.")
+@click.option("--epochs", type=int, default=8, show_default=True)
+@click.option("--keep", is_flag=True, help="Keep serving the trained model, on --port, from --data-dir.")
+@click.option("--port", type=int, default=8000, show_default=True, help="With --keep: port to listen on.")
+@click.option("--data-dir", type=click.Path(path_type=Path), default=Path("convserve-data"), show_default=True)
+def demo(seed: int, epochs: int, keep: bool, port: int, data_dir: Path) -> None:
+    """Train a LeNet-5 on real handwritten digits over HTTP, and see what it thinks."""
+    from convserve_service import demo as demonstration
+
+    with failures():
+        if keep:
+            demonstration.keep(seed=seed, epochs=epochs, port=port, data_dir=data_dir)
+        else:
+            demonstration.show(seed=seed, epochs=epochs)

@@ -13,12 +13,12 @@ from typing import Any
 
 import orjson
 import structlog
-from convserve_model import ModelError, NonFiniteError
-from convserve_wire import errors as wire
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
 
+from convserve_model import ModelError, NonFiniteError
 from convserve_service.store import errors as store
+from convserve_wire import errors as wire
 
 
 class RequestError(Exception):

@@ -5,9 +5,9 @@ import warnings
 
 import numpy as np
 import numpy.typing as npt
-from convserve_model import Preprocess
 from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
+from convserve_model import Preprocess
 from convserve_service.errors import ImageError
 
 FORMATS = ("PNG", "JPEG")

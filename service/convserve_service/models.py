@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from convserve_model import Snapshot, safetensors
-
 from convserve_service.cache import Cache
 from convserve_service.specification import Specification, from_text
 from convserve_service.store.blobs import Blobs

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from convserve_wire.compression import compress
-from convserve_wire.envelope import HEADER_LENGTH, Request, encode_reply
-from convserve_wire.tensors import Tensor
 from flask import Request as HttpRequest
 from flask import Response
 
 from convserve_service.models import Live
 from convserve_service.store.records import Reply, VersionRow
+from convserve_wire.compression import compress
+from convserve_wire.envelope import HEADER_LENGTH, Request, encode_reply
+from convserve_wire.tensors import Tensor
 
 MODEL_VERSION = "Convserve-Model-Version"
 

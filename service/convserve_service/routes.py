@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
-from convserve_wire.paths import versioned
 from flask import Flask, Response
+
+from convserve_wire.paths import versioned
 
 View = Callable[..., Response]
 

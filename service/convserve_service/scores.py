@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from convserve_model import Evaluation
-from convserve_wire.tensors import Array
 
+from convserve_model import Evaluation
 from convserve_service.errors import RequestError
 from convserve_service.specification import Specification
+from convserve_wire.tensors import Array
 
 
 def best(specification: Specification, logits: Array, top_k: int) -> list[dict[str, Any]]:

@@ -1,13 +1,13 @@
 """Loss, accuracy and counts for each class."""
 
-from convserve_wire import paths
-from convserve_wire.envelope import decode_request
-from convserve_wire.messages import EvaluateRequest
 from flask import Flask, Response, request
 
 from convserve_service import operands, replies, routes, scores
 from convserve_service.body import read
 from convserve_service.service import Service
+from convserve_wire import paths
+from convserve_wire.envelope import decode_request
+from convserve_wire.messages import EvaluateRequest
 
 
 def register(app: Flask, service: Service) -> None:

@@ -1,14 +1,14 @@
 """Gradients over the wire: one forward and one backward pass, nothing is changed."""
 
-from convserve_wire import paths
-from convserve_wire.envelope import decode_request
-from convserve_wire.messages import GradientsRequest
-from convserve_wire.tensors import Tensor
 from flask import Flask, Response, request
 
 from convserve_service import operands, replies, routes
 from convserve_service.body import read
 from convserve_service.service import Service
+from convserve_wire import paths
+from convserve_wire.envelope import decode_request
+from convserve_wire.messages import GradientsRequest
+from convserve_wire.tensors import Tensor
 
 
 def register(app: Flask, service: Service) -> None:

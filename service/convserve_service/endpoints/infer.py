@@ -1,15 +1,15 @@
 """Forward prediction: the standard V2 verb."""
 
-from convserve_wire import paths
-from convserve_wire.envelope import decode_raw, decode_request
-from convserve_wire.messages import InferRequest
-from convserve_wire.tensors import Tensor
 from flask import Flask, Response, request
 
 from convserve_service import operands, replies, routes, scores
 from convserve_service.body import read
 from convserve_service.errors import RequestError
 from convserve_service.service import Service
+from convserve_wire import paths
+from convserve_wire.envelope import decode_raw, decode_request
+from convserve_wire.messages import InferRequest
+from convserve_wire.tensors import Tensor
 
 
 def register(app: Flask, service: Service) -> None:

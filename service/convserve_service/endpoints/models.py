@@ -3,9 +3,6 @@
 import json
 from typing import Any
 
-from convserve_wire import paths
-from convserve_wire.messages import ModelSpec, parse
-from convserve_wire.names import check_name
 from flask import Flask, Response, request
 
 from convserve_service import replies, routes, specification
@@ -14,6 +11,9 @@ from convserve_service.errors import LimitError
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
+from convserve_wire import paths
+from convserve_wire.messages import ModelSpec, parse
+from convserve_wire.names import check_name
 
 
 def register(app: Flask, service: Service) -> None:

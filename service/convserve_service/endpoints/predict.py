@@ -3,9 +3,6 @@
 import base64
 import binascii
 
-from convserve_wire import paths
-from convserve_wire.messages import Base64Image, PredictRequest, parse
-from convserve_wire.tensors import Array, from_json, nested_shape, stack
 from flask import Flask, Response, request
 
 from convserve_service import images, operands, replies, routes, scores
@@ -13,6 +10,9 @@ from convserve_service.body import read
 from convserve_service.errors import LimitError, RequestError, UnsupportedMedia
 from convserve_service.models import Live
 from convserve_service.service import Service
+from convserve_wire import paths
+from convserve_wire.messages import Base64Image, PredictRequest, parse
+from convserve_wire.tensors import Array, from_json, nested_shape, stack
 
 
 def register(app: Flask, service: Service) -> None:

@@ -1,11 +1,11 @@
 """V2's model repository: which models there are, loading and unloading."""
 
-from convserve_wire import paths
-from convserve_wire.names import check_name
 from flask import Flask, Response
 
 from convserve_service import replies, routes
 from convserve_service.service import Service
+from convserve_wire import paths
+from convserve_wire.names import check_name
 
 
 def register(app: Flask, service: Service) -> None:

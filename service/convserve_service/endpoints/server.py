@@ -1,11 +1,11 @@
 """Health and metadata of the server."""
 
-from convserve_wire import paths
 from flask import Flask, Response
 
 from convserve_service import replies, routes
 from convserve_service.release import VERSION
 from convserve_service.service import Service
+from convserve_wire import paths
 
 EXTENSIONS = ["binary_tensor_data", "classification", "model_repository"]
 

@@ -1,9 +1,5 @@
 """One optimizer step with gradients that the client brings."""
 
-from convserve_wire import paths
-from convserve_wire.envelope import decode_request
-from convserve_wire.messages import StepRequest
-from convserve_wire.names import check_name
 from flask import Flask, request
 
 from convserve_service import operands, replies, routes
@@ -12,6 +8,10 @@ from convserve_service.models import Change, Live
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply
 from convserve_service.writes import writing
+from convserve_wire import paths
+from convserve_wire.envelope import decode_request
+from convserve_wire.messages import StepRequest
+from convserve_wire.names import check_name
 
 
 def register(app: Flask, service: Service) -> None:

@@ -1,10 +1,5 @@
 """Training steps: one request is one transaction and makes one version."""
 
-from convserve_wire import paths
-from convserve_wire.envelope import decode_request
-from convserve_wire.messages import TrainRequest
-from convserve_wire.names import check_name
-from convserve_wire.tensors import Tensor
 from flask import Flask, request
 
 from convserve_service import operands, replies, routes
@@ -13,6 +8,11 @@ from convserve_service.models import Change, Live
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply
 from convserve_service.writes import writing
+from convserve_wire import paths
+from convserve_wire.envelope import decode_request
+from convserve_wire.messages import TrainRequest
+from convserve_wire.names import check_name
+from convserve_wire.tensors import Tensor
 
 
 def register(app: Flask, service: Service) -> None:

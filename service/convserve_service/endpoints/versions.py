@@ -2,9 +2,6 @@
 
 from typing import Any
 
-from convserve_wire import paths
-from convserve_wire.messages import VersionRequest, parse
-from convserve_wire.names import check_alias, check_name
 from flask import Flask, Response, request
 
 from convserve_service import replies, routes
@@ -14,6 +11,9 @@ from convserve_service.models import Change, Live
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
+from convserve_wire import paths
+from convserve_wire.messages import VersionRequest, parse
+from convserve_wire.names import check_alias, check_name
 
 
 def register(app: Flask, service: Service) -> None:

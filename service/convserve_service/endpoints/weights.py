@@ -1,16 +1,16 @@
 """Weights as safetensors, both ways: what PyTorch's state_dict holds."""
 
-from convserve_model import safetensors
-from convserve_wire import paths
-from convserve_wire.names import check_name
 from flask import Flask, Response, request
 
+from convserve_model import safetensors
 from convserve_service import operands, replies, routes
 from convserve_service.body import Body, if_match
 from convserve_service.models import Change, Live, weights_file
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply
 from convserve_service.writes import writing
+from convserve_wire import paths
+from convserve_wire.names import check_name
 
 
 def register(app: Flask, service: Service) -> None:

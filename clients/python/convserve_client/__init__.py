@@ -1,0 +1,39 @@
+"""convserve_client: a pleasant way to a convserve service. NumPy arrays in and out, safe retries, clear errors."""
+
+from convserve_client.client import Client
+from convserve_client.errors import (
+    Conflict,
+    ConnectionFailed,
+    ConvserveError,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    ReplyError,
+    RequestError,
+    ServerError,
+)
+from convserve_client.model import Model
+from convserve_client.results import Choice, ClassCount, Evaluation, Gradients, Prediction, Trained, Version
+from convserve_client.retries import Retries
+
+__all__ = [
+    "Choice",
+    "ClassCount",
+    "Client",
+    "Conflict",
+    "ConnectionFailed",
+    "ConvserveError",
+    "Evaluation",
+    "Gradients",
+    "Invalid",
+    "Model",
+    "NotFound",
+    "PreconditionFailed",
+    "Prediction",
+    "ReplyError",
+    "RequestError",
+    "Retries",
+    "ServerError",
+    "Trained",
+    "Version",
+]

@@ -1,0 +1,75 @@
+"""Replies into results."""
+
+from typing import Any
+
+import numpy as np
+
+from convserve_client.errors import ReplyError
+from convserve_client.results import Choice, ClassCount, Evaluation, Gradients, Prediction, Trained, Version
+from convserve_client.transport import Reply
+from convserve_wire.envelope import decode_reply
+from convserve_wire.errors import WireError
+from convserve_wire.tensors import Array
+
+GRAD = "grad/"
+
+
+def tensors(reply: Reply) -> tuple[dict[str, Any], dict[str, Array]]:
+    """(members, outputs by name); ReplyError where the reply is not the protocol's."""
+    try:
+        return decode_reply(reply.body, reply.header_length)
+    except WireError as error:
+        raise ReplyError(f"the reply is not what the protocol says: {error}") from error
+
+
+def predictions(reply: Reply) -> list[Prediction]:
+    members = reply.json()
+    version = int(members["model_version"])
+    return [Prediction(tuple(Choice(**choice) for choice in row["top"]), version) for row in members["predictions"]]
+
+
+def gradients(members: dict[str, Any], found: dict[str, Array]) -> Gradients:
+    loss = found.pop("loss", None)
+    x = found.pop(GRAD + "x", None)
+    parameters = {name.removeprefix(GRAD): found.pop(name) for name in list(found) if name.startswith(GRAD)}
+    return Gradients(int(members["model_version"]), None if loss is None else float(loss[0]), parameters, x, found)
+
+
+def trained(reply: Reply) -> Trained:
+    members, found = tensors(reply)
+    return Trained(
+        version=int(members["model_version"]),
+        step=members["step"],
+        losses=found.get("loss", np.empty(0, np.float32)),
+        digest=members["digest"],
+        weights_digest=members["weights_digest"],
+    )
+
+
+def evaluation(members: dict[str, Any]) -> Evaluation:
+    classes = tuple(ClassCount(**entry) for entry in members["classes"])
+    version = int(members["model_version"])
+    return Evaluation(version, members["loss"], members["count"], members["accuracy"], classes)
+
+
+def combined(parts: list[Evaluation]) -> Evaluation:
+    """One evaluation of all rows from those of its pieces."""
+    if len(parts) == 1:
+        return parts[0]
+    count = sum(part.count for part in parts)
+    loss = sum(part.loss * part.count for part in parts) / count
+    classes = tuple(
+        ClassCount(same[0].index, same[0].label, sum(c.count for c in same), sum(c.correct for c in same))
+        for same in zip(*(part.classes for part in parts), strict=True)
+    )
+    accuracy = sum(c.correct for c in classes) / count if classes else None
+    return Evaluation(parts[0].version, loss, count, accuracy, classes)
+
+
+def versions(reply: Reply) -> list[Version]:
+    rows = []
+    for row in reply.json()["versions"]:
+        parent = None if row["parent"] is None else int(row["parent"])
+        changed = {"version": int(row["version"]), "parent": parent, "aliases": tuple(row["aliases"])}
+        rows.append(Version(**{**row, **changed}))
+    return rows

@@ -1,0 +1,103 @@
+"""What a model answers, as immutable values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from convserve_wire.tensors import Array
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One class with its probability, or one output with its `value` where the model is no classifier."""
+
+    index: int
+    label: str
+    probability: float | None = None
+    value: float | None = None
+
+    def __str__(self) -> str:
+        return (
+            f"{self.label} ({self.value:g})" if self.probability is None else f"{self.label} ({self.probability:.1%})"
+        )
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model thinks of one picture: the best classes, most probable first."""
+
+    top: tuple[Choice, ...]
+    version: int
+
+    @property
+    def label(self) -> str:
+        return self.top[0].label
+
+    @property
+    def index(self) -> int:
+        return self.top[0].index
+
+    @property
+    def probability(self) -> float | None:
+        return self.top[0].probability
+
+    def __str__(self) -> str:
+        return str(self.top[0])
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """`parameters` by name under PyTorch's shapes; `x` [N,C,H,W], `logits` and layers where asked for."""
+
+    version: int
+    loss: float | None
+    parameters: Mapping[str, Array]
+    x: Array | None = None
+    outputs: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A version that a write made: optimizer steps since creation, the loss of each step, digests."""
+
+    version: int
+    step: int
+    losses: Array
+    digest: str
+    weights_digest: str
+
+
+@dataclass(frozen=True)
+class ClassCount:
+    index: int
+    label: str
+    count: int
+    correct: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Mean loss over `count` rows; `accuracy` None where targets are no classes."""
+
+    version: int
+    loss: float
+    count: int
+    accuracy: float | None
+    classes: tuple[ClassCount, ...]
+
+
+@dataclass(frozen=True)
+class Version:
+    """One row of the history."""
+
+    version: int
+    parent: int | None
+    verb: str
+    hyperparameters: Mapping[str, Any]
+    step: int
+    loss: float | None
+    digest: str
+    weights_digest: str
+    created: str
+    aliases: tuple[str, ...]
+    available: bool

@@ -1,0 +1,74 @@
+"""Long training as several requests, each a transaction; shown as one progress bar."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from convserve_client.results import Trained
+from convserve_wire.tensors import Array
+
+Progress = Callable[[int, int, float], None]  # images done, images in all, the last loss
+Send = Callable[[Array, Array, Mapping[str, Any], int | None, str | None], Trained]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How `rows` of data become requests."""
+
+    rows: int
+    epochs: int
+    batch_size: int | None
+    shuffle_seed: int | None
+    steps_per_request: int | None
+    if_match: int | None
+    key: str | None
+
+    def requests(self) -> Iterator[Array]:
+        """The rows of each request, epoch by epoch, in order or shuffled by (shuffle_seed, epoch)."""
+        size = (self.steps_per_request or 1) * (self.batch_size or self.rows)
+        for epoch in range(self.epochs):
+            order = np.arange(self.rows)
+            if self.shuffle_seed is not None:
+                order = np.random.Generator(np.random.Philox(key=[self.shuffle_seed, epoch])).permutation(self.rows)
+            for start in range(0, self.rows, size):
+                yield order[start : start + size]
+
+
+def run(send: Send, x: Array, y: Array, plan: Plan, progress: bool | Progress) -> Trained:
+    """The last version, with the losses of all steps. A write expects the version that the one before it made."""
+    if plan.steps_per_request is None:
+        options = {"epochs": plan.epochs, "batch_size": plan.batch_size, "shuffle_seed": plan.shuffle_seed}
+        return send(x, y, options, plan.if_match, plan.key)
+    losses: list[Array] = []
+    done, total, expected = 0, plan.rows * plan.epochs, plan.if_match
+    with _reporter(progress, total) as report:
+        for number, rows in enumerate(plan.requests()):
+            key = None if plan.key is None else f"{plan.key}-{number}"
+            made = send(x[rows], y[rows], {"batch_size": plan.batch_size}, expected, key)
+            expected = None if plan.if_match is None else made.version
+            losses.append(made.losses)
+            done += len(rows)
+            report(done, total, float(made.losses[-1]))
+    return replace(made, losses=np.concatenate(losses))
+
+
+def _reporter(progress: bool | Progress, total: int) -> AbstractContextManager[Progress]:
+    if callable(progress):
+        return nullcontext(progress)
+    return _bar(total) if progress else nullcontext(lambda done, total, loss: None)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Progress]:
+    from tqdm import tqdm  # only who asks for a bar needs it
+
+    with tqdm(total=total, unit=" images", unit_scale=True, desc="training") as bar:
+
+        def report(done: int, total: int, loss: float) -> None:
+            bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+            bar.update(done - bar.n)
+
+        yield report

@@ -1,0 +1,146 @@
+"""HTTP with timeouts and safe retries: a write goes out again only under the idempotency key that it had before."""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import requests
+
+from convserve_client.errors import ConnectionFailed, RequestError, of_status
+from convserve_client.retries import Retries, again
+from convserve_wire.envelope import HEADER_LENGTH
+
+Timeout = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A successful reply: body and headers."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+    @property
+    def header_length(self) -> str | None:
+        return self.headers.get(HEADER_LENGTH)
+
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+class Transport:
+    """Sends requests to one service; safe to share between threads, each of which has its own connections."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: Timeout,
+        retries: Retries,
+        api_key: str | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._timeout = timeout
+        self._retries = retries
+        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._sleep = sleep
+        self._local = threading.local()
+
+    def read(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
+        """A request that changes nothing and may always be repeated."""
+        return self._send(method, path, body, headers)
+
+    def read_files(self, path: str, files: list[tuple[str, tuple[str, bytes]]]) -> Reply:
+        """POST parts of a multipart body, to a verb that changes nothing."""
+        prepared = requests.Request("POST", self.url, files=files).prepare()
+        return self._send("POST", path, prepared.body, {"Content-Type": prepared.headers["Content-Type"]})
+
+    def once(self, method: str, path: str) -> Reply:
+        """A request without repeats."""
+        return self._send(method, path, None, {}, retries=Retries(count=0))
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        key: str | None = None,
+        if_match: int | None = None,
+        **headers: str,
+    ) -> Reply:
+        """A request that changes something: applied once, however often it must be sent."""
+        headers["Idempotency-Key"] = key or uuid.uuid4().hex
+        if if_match is not None:
+            headers["If-Match"] = f'"{if_match}"'
+        return self._send(method, path, body, headers)
+
+    def close(self) -> None:
+        """Close this thread's connections."""
+        self._session().close()
+
+    def _send(
+        self, method: str, path: str, body: Any, headers: Mapping[str, str], retries: Retries | None = None
+    ) -> Reply:
+        retries = retries or self._retries
+        sent = {**self._headers, **headers}
+        if isinstance(body, (dict, list)):
+            body, sent["Content-Type"] = orjson.dumps(body), "application/json"
+        attempt = 0
+        while True:
+            failure: ConnectionFailed | RequestError
+            try:
+                response = self._session().request(
+                    method, self.url + path, data=body, headers=sent, timeout=self._timeout
+                )
+            except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
+                failure, retry_after = _unreachable(self.url, error), None
+            except requests.RequestException as error:
+                raise ConnectionFailed(f"{method} {self.url}{path} cannot be sent: {error}") from error
+            else:
+                if response.ok:
+                    return Reply(response.content, response.headers)
+                failure, retry_after = _refusal(response), response.headers.get("Retry-After")
+                if not again(failure.status, failure.code):
+                    raise failure
+            if attempt >= retries.count:
+                raise failure
+            self._sleep(retries.wait(attempt, retry_after))
+            attempt += 1
+
+    def _session(self) -> requests.Session:
+        session: requests.Session | None = getattr(self._local, "session", None)
+        if session is None:
+            session = self._local.session = requests.Session()
+            session.headers["Accept-Encoding"] = "identity"  # tensors do not compress, and time does not come back
+        return session
+
+
+def _unreachable(url: str, error: Exception) -> ConnectionFailed:
+    if isinstance(error, requests.Timeout):
+        return ConnectionFailed(
+            f"the service at {url} did not answer in time; send less at once, or allow a longer timeout"
+        )
+    return ConnectionFailed(f"no service answers at {url}; is it running? `convserve serve` starts one")
+
+
+def _refusal(response: requests.Response) -> RequestError:
+    try:
+        error = orjson.loads(response.content)
+        message, code, where = str(error["error"]), str(error.get("code")), error.get("where")
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        message, code, where = f"the server answered {response.status_code} {response.reason}", "unknown", None
+    version = response.headers.get("Convserve-Model-Version", "")
+    return of_status(response.status_code)(
+        message + (f" (at {where})" if where and str(where) not in message else ""),
+        status=response.status_code,
+        code=code,
+        where=where,
+        request_id=response.headers.get("X-Request-Id"),
+        current_version=int(version) if version.isdigit() else None,
+    )

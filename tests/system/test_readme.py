@@ -1,0 +1,106 @@
+"""The README is a promise: its script and its commands run as they stand, and every route and layer is in it."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convserve_client.pictures import png
+from convserve_client.samples import digits
+from convserve_model import LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
+from convserve_service.app import create_app
+from convserve_service.settings import Settings
+from tests.servers import ROOT, environment
+
+README = (ROOT / "README.md").read_text()
+ADDRESS = "http://127.0.0.1:8000"
+
+
+def block(language: str, containing: str) -> str:
+    return next(text for text in re.findall(rf"```{language}\n(.*?)```", README, re.S) if containing in text)
+
+
+def here(text: str, server: str, name: str) -> str:
+    """The text with this test's server and a model name of its own."""
+    return text.replace(ADDRESS, server).replace("my-digits", name).replace("models/tiny", f"models/{name}")
+
+
+def test_the_client_script_runs(server: str, name: str) -> None:
+    """Word by word; it learns, predicts and differentiates."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", here(block("python", "Client("), server, name)],
+        env=environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    accuracy = float(re.search(r"accuracy ([\d.]+)%", done.stdout)[1])  # type: ignore[index]
+    assert accuracy > 90
+    assert "(1, 1, 28, 28) (6, 1, 5, 5)" in done.stdout
+
+
+def test_the_curl_commands_run(server: str, name: str, tmp_path: Path) -> None:
+    """Each answers with JSON that is no error; the repeated step is applied once."""
+    (tmp_path / "digit.png").write_bytes(png(digits().test_images[0, 0]))
+    picture = here(block("sh", "@digit.png"), server, name).replace("models/digits", f"models/{name}-d")
+    tiny = here(block("sh", "models/tiny"), server, name)
+    spec = json.dumps({"architecture": {"input": [1, 28, 28], "layers": [{"type": "flatten"}]}})
+    subprocess.run(["curl", "-sf", "-X", "PUT", f"{server}/v2/models/{name}-d", "-d", spec], check=True, timeout=30)
+    for command in [picture, *tiny.split("\n\n"), tiny.split("\n\n")[1]]:
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        reply = json.loads(done.stdout)
+        assert "error" not in reply, reply
+    versions = subprocess.run(
+        ["curl", "-s", f"{server}/v2/models/{name}/versions"], capture_output=True, text=True, timeout=30
+    )
+    assert [row["version"] for row in json.loads(versions.stdout)["versions"]] == ["2", "1"]
+
+
+def test_the_command_line_runs(server: str, name: str, tmp_path: Path) -> None:
+    """Every command but serve, which all tests use."""
+    (tmp_path / "digit.png").write_bytes(png(digits().test_images[0, 0]))
+    commands = block("sh", "convserve serve").replace(" net", f" {name}").splitlines()
+    assert commands[0].startswith("convserve serve")
+    for command in commands[1:]:
+        line = command.replace("convserve", f"'{sys.executable}' -W error -m convserve_service", 1)
+        env = {**environment(), "CONVSERVE_URL": server}
+        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, (command, done.stderr)
+        assert name in done.stdout or "version" in done.stdout or "digit.png" in done.stdout
+
+
+def test_every_route_is_in_the_readme(tmp_path: Path) -> None:
+    """And the README names no other."""
+    app = create_app(Settings(data_dir=tmp_path, threads=1))
+    routes = set()
+    for rule in app.url_map.iter_rules():
+        path = rule.rule.replace("<model>", "{m}").replace("<version>", "{v}").replace("<alias>", "{a}")
+        routes |= {f"{method} {path}" for method in rule.methods or () if method not in ("HEAD", "OPTIONS")}
+    promised = set()
+    for text in re.findall(r"`((?:GET|PUT|POST|DELETE) /[^`]*)`", README):
+        promised |= {text.replace("[/versions/{v}]", ""), text.replace("[/versions/{v}]", "/versions/{v}")}
+    assert promised == routes
+
+
+@pytest.mark.parametrize("name", [*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES])
+def test_every_building_block_is_in_the_readme(name: str) -> None:
+    """Layers, losses, optimizers and schedules by their wire names."""
+    assert f"`{name}`" in README
+
+
+def test_the_demo_runs() -> None:
+    """One epoch: it learns, draws, differentiates, says how accurate it is and stops by itself."""
+    command = [sys.executable, "-W", "error", "-m", "convserve_service", "demo", "--epochs", "1"]
+    done = subprocess.run(command, env={**environment(), "NO_COLOR": "1"}, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    found = re.search(r"test accuracy: (\d\d\.\d\d) %", done.stdout)
+    assert found is not None
+    assert float(found[1]) > 80
+    assert "images/s" in done.stdout
+    assert "stopped cleanly" in done.stdout
+    assert "training: 100%" in done.stderr
+    folder = re.search(r"data in (\S+)", done.stdout)
+    assert folder is not None
+    assert not os.path.exists(folder[1])
