@@ -8,7 +8,7 @@ from typing import Any
 from flask import Flask, Request, Response, g
 
 from convserve_model import Engine
-from convserve_service import errors
+from convserve_service import errors, logs
 from convserve_service.endpoints import REGISTER
 from convserve_service.models import Models
 from convserve_service.service import Service
@@ -26,6 +26,7 @@ class InMemoryRequest(Request):
 
 def create_app(settings: Settings) -> Flask:
     """A worker's application on the data directory of `settings`; make it after any fork."""
+    logs.configure()
     app = Flask("convserve_service", static_folder=None)
     app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
