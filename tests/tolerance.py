@@ -11,4 +11,6 @@ def relative_error(got: npt.NDArray[Any], expected: npt.NDArray[Any], group: flo
     assert got.shape == expected.shape
     difference = np.abs(got.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0)
     scale = max(float(np.abs(expected).max(initial=0.0)), 0.1 * group)
-    return float(difference / scale) if scale else float(difference)
+    if not scale:
+        return 0.0 if difference == 0 else float("inf")
+    return float(difference / scale)

@@ -75,11 +75,11 @@ class Engine:
             outputs = (*(("loss",) if cotangent is None else ()), *(GRAD + name for name in network.parameters))
         asked = set(outputs)
         params = frozenset(name for name in network.parameters if GRAD + name in asked)
-        layers = tuple(name for name in outputs if name != "loss" and name.removeprefix(GRAD) not in {"x", *params})
+        layers = tuple(name for name in outputs if name not in {"loss", GRAD + "x", *(GRAD + name for name in params)})
         names = _layers(network, layers)
         if "loss" in asked and cotangent is not None:
             raise ModelError("output 'loss' needs the input y; with a cotangent there is no loss", "outputs")
-        want = Want(outputs=names, params=params, input=GRAD + "x" in asked, train=train)
+        want = Want(outputs=names, params=params, input=GRAD + "x" in asked, loss="loss" in asked, train=train)
         result = self._run(network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0))
         found = {
             "loss": np.array([result.loss], snapshot.dtype),
@@ -109,6 +109,7 @@ class Engine:
         `batch_size` None is all rows; a last, smaller batch is used. Rows are taken in order, or in an order drawn
         from (shuffle_seed, epoch).
         """
+        _check_x(network, snapshot, x)
         size = batch_size or len(x)
         y = targets.check(y, len(x), network.classes, training.loss)
         self._check_batches(network, len(x), size)
@@ -145,9 +146,10 @@ class Engine:
 
     def evaluate(self, network: Network, snapshot: Snapshot, x: Array, y: Array, *, loss: Loss) -> Evaluation:
         """Loss and, for class targets, accuracy over x [N,C,H,W] and y."""
+        _check_x(network, snapshot, x)
         y = targets.check(y, len(x), network.classes, loss)
         name = network.last.name
-        result = self._run(network, snapshot, x, Want(outputs=(name,)), loss=loss, target=y)
+        result = self._run(network, snapshot, x, Want(outputs=(name,), loss=True), loss=loss, target=y)
         if not loss.takes_indices:
             return Evaluation(result.loss, len(x))
         wanted = y if y.ndim == 1 else y.argmax(axis=1)
@@ -159,7 +161,7 @@ class Engine:
     def _step(
         self, network: Network, training: Training, snapshot: Snapshot, x: Array, y: Array, seed: int
     ) -> tuple[Snapshot, float]:
-        want = Want(params=frozenset(network.parameters), train=True)
+        want = Want(params=frozenset(network.parameters), loss=True, train=True)
         result = self._run(network, snapshot, x, want, loss=training.loss, target=y, key=(seed, snapshot.step))
         if not np.isfinite(result.loss):
             raise NonFiniteError(f"the loss of step {snapshot.step + 1} is {result.loss}; try a smaller learning rate")
@@ -194,11 +196,7 @@ class Engine:
         cotangent: Array | None = None,
         key: tuple[int, int] = (0, 0),
     ) -> Result:
-        if x.ndim != 4 or x.shape[1:] != network.input or not len(x):
-            got, needed = list(x.shape), ["N", *network.input]
-            raise InputError(f"x has shape {got}, but the model needs {needed} with N of at least 1", "x")
-        if x.dtype != snapshot.dtype:
-            raise InputError(f"x has dtype {x.dtype}, but the model computes in {snapshot.dtype}", "x")
+        _check_x(network, snapshot, x)
         if want.train:
             self._check_batches(network, len(x), len(x))
         if target is not None and loss is not None:
@@ -235,6 +233,14 @@ def batches(n: int, size: int, epochs: int, shuffle_seed: int | None) -> Iterato
         for start in range(0, n, size):
             rows = slice(start, start + size)
             yield rows if order is None else order[rows]
+
+
+def _check_x(network: Network, snapshot: Snapshot, x: Array) -> None:
+    if x.ndim != 4 or x.shape[1:] != network.input or not len(x):
+        got, needed = list(x.shape), ["N", *network.input]
+        raise InputError(f"x has shape {got}, but the model needs {needed} with N of at least 1", "x")
+    if x.dtype != snapshot.dtype:
+        raise InputError(f"x has dtype {x.dtype}, but the model computes in {snapshot.dtype}", "x")
 
 
 def _layers(network: Network, outputs: Sequence[str]) -> tuple[str, ...]:

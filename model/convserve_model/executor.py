@@ -6,6 +6,7 @@ Microbatches and every sum over them follow the batch's order, so the bits do no
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import TypeVar
 
@@ -37,7 +38,8 @@ class Executor:
 
     def __init__(self, threads: int = 1) -> None:
         threadpool_limits(1, user_api="blas")
-        self._pool = ThreadPoolExecutor(threads - 1, "convserve-compute") if threads > 1 else None
+        quiet = partial(np.seterr, all="ignore")  # as `run` is, on threads of their own
+        self._pool = ThreadPoolExecutor(threads - 1, "convserve-compute", quiet) if threads > 1 else None
 
     def close(self) -> None:
         if self._pool:
@@ -56,6 +58,7 @@ class Executor:
             for future, _ in waiting:
                 future.cancel()
 
+    @np.errstate(all="ignore")
     def run(
         self,
         program: Program,
@@ -67,7 +70,10 @@ class Executor:
         cotangent: Array | None = None,
         key: tuple[int, int] = (0, 0),
     ) -> Result:
-        """x [N,C,H,W], target [N] or [N,K], cotangent [N,K]; `key` is (seed, step) of what is random."""
+        """x [N,C,H,W], target [N] or [N,K], cotangent [N,K]; `key` is (seed, step) of what is random.
+
+        What overflows becomes an infinity or a NaN without a warning: callers check what they keep.
+        """
         ends = np.cumsum((0, *program.sizes)).tolist()
         pieces = [_batch_last(x[start:stop]) for start, stop in pairwise(ends)]
         passes = [Pass(program, tensors, piece, index, key) for index, piece in enumerate(pieces)]
@@ -82,6 +88,8 @@ class Executor:
         def finish(this: Pass) -> Pass:
             this.forward(program.segments[-1])
             rows = slice(ends[this.index], ends[this.index + 1])
+            if not program.want.logits:
+                return this
             if loss is not None and target is not None:
                 this.seed_loss(loss, _batch_last(target[rows]), scale)
             elif cotangent is not None:

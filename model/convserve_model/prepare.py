@@ -16,11 +16,17 @@ class Want:
     outputs: tuple[str, ...] = ()  # names of layers
     params: frozenset[str] = frozenset()  # full names of parameters whose gradients are wanted
     input: bool = False  # the gradient with respect to x
+    loss: bool = False  # the mean loss
     train: bool = False  # batch statistics and dropout, else running statistics
 
     @property
     def backward(self) -> bool:
         return bool(self.params) or self.input
+
+    @property
+    def logits(self) -> bool:
+        """Whether a loss or a cotangent meets the logits."""
+        return self.loss or self.backward
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,7 @@ def prepare(network: Network, n: int, want: Want) -> Program:
             previous, values[node.name] = (output,), output
     asked = {name: values[name] for name in want.outputs}
     logits = values[network.last.name]
-    goal = set(asked.values()) | ({logits} if want.backward or want.train or not asked else set())
+    goal = set(asked.values()) | ({logits} if want.logits else set())
     planned = _plan_release(_plan_needs(_prune(ops, goal), want), goal)
     return Program(_segments(planned), sizes, logits, tuple(asked.items()), want)
 

@@ -16,6 +16,7 @@ from convserve_model.protocols import Array
 
 ALIGNMENT = 64
 MAX_HEADER = 100_000_000  # bytes, as in the reference implementation
+MAX_EXTENT = 1 << 59  # elements but for axes of length 0, which NumPy counts as 1: 8 bytes of each must fit an int64
 DTYPES: dict[str, str] = {
     "BOOL": "|b1", "U8": "|u1", "I8": "|i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
     "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "<u2",
@@ -100,6 +101,8 @@ def _tensor(name: str, entry: Any, data: Array) -> tuple[int, int, Array]:
             f" but its data_offsets are {offsets} in {data.size} bytes of data",
             name,
         )
+    if prod(extent or 1 for extent in shape) > MAX_EXTENT:
+        raise SafetensorsError(f"tensor {name[:80]!r} has shape {shape}, which is larger than any array", name)
     piece = data[start:stop]
     if piece.ctypes.data % dtype.itemsize:
         piece = piece.copy()

@@ -98,7 +98,7 @@ class Snapshot:
     ) -> "Snapshot":
         """The inverse of `to_tensors`, without copying where the tensors lie in the order in which we write them."""
         layout = layout_of(network)
-        names = sorted({name.split("/")[1] for name in tensors if name.startswith("optimizer/")})
+        names = dict.fromkeys(name.split("/")[1] for name in tensors if name.startswith("optimizer/"))
         dtype = tensors[layout.names[0]].dtype if layout.names else np.dtype(np.float32)
         slots = {
             slot: layout.gather({name: tensors[SLOT.format(slot=slot, name=name)] for name in layout.names}, dtype)
