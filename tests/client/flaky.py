@@ -1,34 +1,49 @@
-"""A server that fails as networks do: it drops connections or answers with an error, then answers well."""
+"""A server that fails as networks do: it drops, cuts or holds connections or answers with an error, then well."""
 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
-DROP = 0  # in place of a status: the connection is closed without a reply
+# in place of a status
+DROP = 0  # the connection is closed without a reply
+CUT = -1  # it is closed in the middle of the reply's body
+HANG = -2  # nothing comes until the test is over
 
 
 @dataclass
 class Flaky:
-    """`requests` is what arrived: method, path, idempotency key, body."""
+    """`requests` is what arrived: method, path, idempotency key, body; `headers` those of each."""
 
     url: str
     requests: list[tuple[str, str, str | None, bytes]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
 
 
 @contextmanager
 def flaky(failures: Sequence[tuple[int, str, dict[str, str]]]) -> Iterator[Flaky]:
-    """Fails as (status or DROP, code, headers) say, one after the other, and then answers 200."""
+    """Fails as (status or DROP, CUT, HANG; code; headers) say, one after the other, and then answers 200."""
     left = list(failures)
+    over = Event()
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             seen.requests.append((self.command, self.path, self.headers.get("Idempotency-Key"), body))
+            seen.headers.append(dict(self.headers))
             status, code, headers = left.pop(0) if left else (200, "", {})
-            if status == DROP:
+            if status == HANG:
+                over.wait(30)
+            if status in (DROP, HANG):
+                self.close_connection = True
+                return
+            if status == CUT:
+                self.send_response(200)
+                self.send_header("Content-Length", "1000")
+                self.end_headers()
+                self.wfile.write(b"{")
                 self.close_connection = True
                 return
             reply = json.dumps({"ready": True} if status == 200 else {"error": "a reason", "code": code}).encode()
@@ -50,6 +65,7 @@ def flaky(failures: Sequence[tuple[int, str, dict[str, str]]]) -> Iterator[Flaky
     try:
         yield seen
     finally:
+        over.set()
         server.shutdown()
         thread.join()
         server.server_close()

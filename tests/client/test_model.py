@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from PIL import Image
 
-from convserve_client import Client, Conflict, Invalid, Model, NotFound, PreconditionFailed
+from convserve_client import Client, Conflict, ConvserveError, Invalid, Model, NotFound, PreconditionFailed
 from convserve_client.architectures import TEMPLATES
 from convserve_client.pictures import png
 from convserve_client.samples import digits
@@ -88,6 +89,10 @@ def test_weights_go_and_come_back(model: Model, tmp_path: Path) -> None:
     assert made.step == 1
     for name, array in model.weights().items():
         assert np.array_equal(array, changed[name])
+    file = tmp_path / "weights.safetensors"
+    safetensors.numpy.save_file(weights, file)
+    model.put_weights(file)
+    assert all(np.array_equal(array, weights[name]) for name, array in model.weights().items())
 
 
 def test_history_rollback_and_aliases(model: Model) -> None:
@@ -121,6 +126,62 @@ def test_predict_takes_whatever_a_person_has(client: Client, name: str, tmp_path
     assert [len(row.top) for row in model.predict([file, digit], top_k=2)] == [2, 2]
 
 
+def test_predict_of_arrays_is_infer(client: Client, name: str) -> None:
+    """A uint8 array is a picture and gets scale, mean and std, a float array is taken as it is; a batch is a list."""
+    model = client.create(name, "lenet5", preprocess={"mean": 0.1307, "std": 0.3081})
+    for x in (digits().test_images[:3], RNG.standard_normal((3, 1, 28, 28))):
+        expected = model.infer(x).argmax(1).tolist()
+        assert [row.index for row in model.predict(x)] == expected
+        assert [row.index for row in model.predict(list(x))] == expected
+        assert [model.predict(row).index for row in x] == expected
+        assert model.predict(x[0, 0]).index == expected[0]
+    assert model.predict([]) == []
+
+
+def test_a_model_of_numbers_predicts_values(client: Client, name: str) -> None:
+    """Without classes there is no probability but a value, in the order of the outputs."""
+    model = client.create(name, "simple-cnn", training={"loss": {"name": "mse"}})
+    found = model.predict(X[0])
+    assert found.probability is None
+    assert [choice.value for choice in found.top] == pytest.approx(model.infer(X[:1])[0].tolist())
+    assert found.value == found.top[0].value
+
+
+def test_writes_expect_a_version_where_they_are_told(model: Model) -> None:
+    """If-Match goes with every verb that takes it; a chain of requests expects its own versions."""
+    assert model.train(X, Y, batch_size=5, steps_per_request=1, if_match=1).version == 5
+    gradients = model.gradients(X, Y)
+    for refused in (
+        lambda: model.train(X, Y, if_match=1),
+        lambda: model.step(gradients, if_match=1),
+        lambda: model.put_weights(model.weights(), if_match=1),
+        lambda: model.rollback(1, if_match=1),
+        lambda: model.alias("stable", 1, if_match=1),
+        lambda: model.delete(if_match=1),
+    ):
+        with pytest.raises(PreconditionFailed) as caught:
+            refused()
+        assert caught.value.current_version == 5
+    model.delete(if_match=5)
+
+
+def test_a_key_makes_a_long_training_repeatable(model: Model) -> None:
+    """The same call with the same key is applied once, in one request or in several."""
+    for options in ({}, {"batch_size": 5, "steps_per_request": 2}):
+        calls = [model.train(X, Y, idempotency_key=f"{model.name}-{len(options)}", **options) for _ in range(2)]
+        assert calls[0].version == calls[1].version
+    assert len(model.versions()) == 1 + 1 + 2
+
+
+def test_a_clipped_step_is_smaller(model: Model) -> None:
+    """clip_grad_norm arrives: with norm 1e-6 the weights hardly move."""
+    before = model.weights()
+    model.train(X, Y, clip_grad_norm=1e-6)
+    assert all(np.abs(array - before[name]).max() < 1e-6 for name, array in model.weights().items())
+    model.step(model.gradients(X, Y), clip_grad_norm=1e-6)
+    assert all(np.abs(array - before[name]).max() < 2e-6 for name, array in model.weights().items())
+
+
 @pytest.mark.parametrize("shape", [(5, 7), (1, 5, 7), (3, 5, 7), (5, 7, 3)])
 def test_png_is_what_pillow_reads(shape: tuple[int, ...]) -> None:
     """Our writer against Pillow's reader."""
@@ -141,12 +202,33 @@ def test_errors_say_what_happened(client: Client, model: Model) -> None:
     with pytest.raises(PreconditionFailed) as caught:
         model.train(X, Y, if_match=7)
     assert caught.value.current_version == 1
+    assert (caught.value.status, caught.value.message) == (412, str(caught.value))
+
+
+@pytest.mark.parametrize("y", [Y[:-1], np.append(Y, 0), np.array(1)])
+def test_rows_without_their_targets_are_not_sent(model: Model, y: np.ndarray) -> None:
+    """A piece of a long evaluation cannot tell that y goes on: the whole is checked."""
+    for call in (model.evaluate, model.train):
+        with pytest.raises(ConvserveError, match="same number of rows"):
+            call(X, y)
+
+
+@pytest.mark.parametrize("odd", ["../digits", "a b", "a?b", "a/b", "ä"])
+def test_an_odd_name_stays_a_name(client: Client, odd: str) -> None:
+    """It reaches no other path, and the service says that it is none."""
+    with pytest.raises((Invalid, NotFound)):
+        client.model(odd).versions()
 
 
 def test_long_evaluations_go_in_pieces(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counts add up and the loss is the mean over all rows, on one version."""
     whole = model.evaluate(X, Y)
     monkeypatch.setattr("convserve_client.model.EVALUATE_BYTES", 7 * X[:1].nbytes)
-    pieces = model.evaluate(X, Y)
-    assert pieces.loss == pytest.approx(whole.loss, rel=1e-6)
-    assert (pieces.accuracy, pieces.count, pieces.classes) == (whole.accuracy, whole.count, whole.classes)
+    for pieces in (model.evaluate(X, Y), model.evaluate(X, Y, rows_per_request=3)):
+        assert pieces.loss == pytest.approx(whole.loss, rel=1e-6)
+        assert (pieces.accuracy, pieces.count, pieces.classes) == (whole.accuracy, whole.count, whole.classes)
+
+
+def test_small_rows_in_great_number_fit_the_services_limit(model: Model) -> None:
+    """70,000 rows of 4x4 are few bytes, but more rows than one request may have."""
+    assert model.evaluate(np.zeros((70_000, 1, 4, 4), np.uint8), np.zeros(70_000, int)).count == 70_000

@@ -2,13 +2,24 @@
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
-from convserve_client import Client, Conflict, ConnectionFailed, Invalid, Retries, ServerError
+from convserve_client import (
+    Client,
+    Conflict,
+    ConnectionFailed,
+    Invalid,
+    ReplyError,
+    RequestTimeout,
+    Retries,
+    ServerError,
+)
 from convserve_client.retries import seconds
 from convserve_client.transport import Transport
-from tests.client.flaky import DROP, flaky
+from tests.client.flaky import CUT, DROP, HANG, flaky
 
 BUSY = (503, "busy", {"Retry-After": "2"})
 FLIGHT = (409, "key_in_flight", {"Retry-After": "1"})
@@ -67,11 +78,95 @@ def test_retries_end() -> None:
     assert slept == [2.0, 2.0, 2.0]
 
 
+@pytest.mark.parametrize("failure", [(DROP, "", {}), (CUT, "", {}), (429, "", {}), (502, "", {}), (504, "", {})])
+def test_a_read_is_repeated(failure: tuple[int, str, dict[str, str]]) -> None:
+    """GET and the POST of a verb that changes nothing; without a key, which they do not need."""
+    with flaky([failure, failure]) as server:
+        assert transport(server.url, []).read("GET", "/x").json() == {"ready": True}
+        transport(server.url, []).read("POST", "/x", b"body")
+        assert [key for _, _, key, _ in server.requests] == [None] * 4
+
+
+def test_a_connection_that_always_breaks_is_one_error() -> None:
+    """Not one of requests' or urllib3's; the waits grow within their limits."""
+    slept: list[float] = []
+    with flaky([(DROP, "", {})] * 9) as server:
+        broken = Transport(
+            server.url, timeout=(1, 5), retries=Retries(4, 1.0, 3.0), sleep=slept.append, uniform=lambda low, high: high
+        )
+        with pytest.raises(ConnectionFailed):
+            broken.write("POST", "/x", b"body")
+        assert len({key for _, _, key, _ in server.requests}) == 1
+    assert slept == [1.0, 2.0, 3.0, 3.0]
+
+
+def test_no_wait_is_shorter_than_asked_and_all_fit_the_budget() -> None:
+    """Two waits of 12 s fit into 30 s, a third does not: the failure is told instead of asking too early."""
+    slept: list[float] = []
+    with flaky([(503, "busy", {"Retry-After": "12"})] * 9) as server:
+        with pytest.raises(ServerError):
+            Transport(server.url, timeout=(1, 5), retries=Retries(9), sleep=slept.append).read("GET", "/x")
+        assert len(server.requests) == 3
+    assert slept == [12.0, 12.0]
+
+
+def test_no_answer_in_time_is_an_error_of_its_own() -> None:
+    """A write that is held goes out again under its key; what is never answered ends as RequestTimeout."""
+    with flaky([(HANG, "", {})]) as server:
+        Transport(server.url, timeout=(1, 0.2), retries=Retries(1, 0.01)).write("POST", "/x", b"")
+        assert len({key for _, _, key, _ in server.requests}) == 1
+        assert len(server.requests) == 2
+    with flaky([(HANG, "", {})] * 2) as server, pytest.raises(RequestTimeout, match="longer timeout"):
+        Transport(server.url, timeout=(1, 0.2), retries=Retries(1, 0.01)).read("GET", "/x")
+
+
+def test_the_api_key_is_sent_whatever_netrc_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """requests would put netrc's password in its place."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password something\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    with flaky([]) as server:
+        assert Client(server.url, api_key="mine").ready()
+        assert server.headers[0]["Authorization"] == "Bearer mine"
+
+
+@pytest.mark.parametrize("form", ["{}", "{}/", "{}/v2", "{}/v2/"])
+def test_an_address_may_be_written_in_any_way(form: str) -> None:
+    """With or without a scheme, a slash, the protocol's root."""
+    with flaky([]) as server:
+        for url in (server.url, server.url.removeprefix("http://")):
+            assert Client(form.format(url), retries=0).ready()
+        assert {path for _, path, _, _ in server.requests} == {"/v2/health/ready"}
+
+
+def test_threads_share_a_client_and_close_ends_all_connections() -> None:
+    """Each thread has its connections; every key is its own; after close the client works on."""
+    with flaky([]) as server:
+        shared = transport(server.url, [])
+        threads = [Thread(target=shared.write, args=("POST", "/x", b"")) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        shared.close()
+        shared.write("POST", "/x", b"")
+        assert len({key for _, _, key, _ in server.requests}) == 9
+
+
 def test_nobody_there() -> None:
     """The error says what to do."""
     with pytest.raises(ConnectionFailed, match="convserve serve"):
         transport("http://127.0.0.1:9", [], count=1).read("GET", "/x")
     assert not Client("http://127.0.0.1:9").ready()
+    assert not Client("http://127.0.0.1:9").live()
+
+
+def test_somebody_else_is_there() -> None:
+    """A server that is no convserve is not ready, and not a crash."""
+    with flaky([]) as server:
+        assert not Client(server.url).live()
+        with pytest.raises(ReplyError):
+            Client(server.url).model("m").versions()
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:

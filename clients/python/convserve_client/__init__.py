@@ -10,6 +10,7 @@ from convserve_client.errors import (
     PreconditionFailed,
     ReplyError,
     RequestError,
+    RequestTimeout,
     ServerError,
 )
 from convserve_client.model import Model
@@ -32,6 +33,7 @@ __all__ = [
     "Prediction",
     "ReplyError",
     "RequestError",
+    "RequestTimeout",
     "Retries",
     "ServerError",
     "Trained",

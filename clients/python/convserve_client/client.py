@@ -13,17 +13,22 @@ from convserve_wire import paths
 
 
 class Client:
-    """A convserve service at `url`. `timeout` is (connect, read) in seconds; safe to share between threads."""
+    """A convserve service at `url`; safe to share between threads.
+
+    `timeout` is (connect, read) in seconds, the latter longer than the service allows a request (60).
+    `retries` is how often a request may be repeated, or a Retries with the waits between.
+    """
 
     def __init__(
         self,
         url: str = "http://127.0.0.1:8000",
         *,
         timeout: Timeout = (3.05, 90.0),
-        retries: Retries | None = None,
+        retries: Retries | int | None = None,
         api_key: str | None = None,
     ) -> None:
-        self._transport = Transport(url, timeout=timeout, retries=retries or Retries(), api_key=api_key)
+        described = Retries(retries) if isinstance(retries, int) else retries or Retries()
+        self._transport = Transport(url, timeout=timeout, retries=described, api_key=api_key)
 
     def __enter__(self) -> "Client":
         return self
@@ -60,8 +65,9 @@ class Client:
             "seed": seed,
         }
         body = {member: value for member, value in spec.items() if value is not None}
-        self._transport.write("PUT", paths.fill(paths.MODEL, model=name), body, key=idempotency_key)
-        return self.model(name)
+        model = self.model(name)
+        self._transport.write("PUT", model.path(paths.MODEL), body, key=idempotency_key)
+        return model
 
     def model(self, name: str) -> Model:
         """A model by name, without asking whether it is there."""
@@ -77,9 +83,17 @@ class Client:
         described: dict[str, Any] = self._transport.read("GET", paths.SERVER).json()
         return described
 
+    def live(self) -> bool:
+        """Whether the service runs; no error where it cannot be reached."""
+        return self._says(paths.LIVE, "live")
+
     def ready(self) -> bool:
         """Whether the service can predict now; no error where it cannot be reached."""
+        return self._says(paths.READY, "ready")
+
+    def _says(self, path: str, member: str) -> bool:
         try:
-            return bool(self._transport.once("GET", paths.READY).json()["ready"])
+            reply = self._transport.once("GET", path).json()
         except ConvserveError:
             return False
+        return isinstance(reply, dict) and reply.get(member) is True

@@ -1,6 +1,9 @@
-"""Replies into results."""
+"""Replies into results. Members that this client does not know are ignored; ReplyError where one is missing."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,29 +15,46 @@ from convserve_wire.errors import WireError
 from convserve_wire.tensors import Array
 
 GRAD = "grad/"
+R = TypeVar("R", Choice, ClassCount, Version)
 
 
-def tensors(reply: Reply) -> tuple[dict[str, Any], dict[str, Array]]:
-    """(members, outputs by name); ReplyError where the reply is not the protocol's."""
+@contextmanager
+def promised() -> Iterator[None]:
+    """What a reply lacks, or has in another form, as a ReplyError."""
     try:
-        return decode_reply(reply.body, reply.header_length)
-    except WireError as error:
-        raise ReplyError(f"the reply is not what the protocol says: {error}") from error
+        yield
+    except (WireError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise ReplyError(
+            f"the reply is not what the protocol says: {error}; are client and service of one version?"
+        ) from error
 
 
+@promised()
+def tensors(reply: Reply) -> tuple[dict[str, Any], dict[str, Array]]:
+    """(members, outputs by name)."""
+    return decode_reply(reply.body, reply.header_length)
+
+
+@promised()
 def predictions(reply: Reply) -> list[Prediction]:
+    """One for each picture; a choice without a label is called by its index."""
     members = reply.json()
     version = int(members["model_version"])
-    return [Prediction(tuple(Choice(**choice) for choice in row["top"]), version) for row in members["predictions"]]
+    return [
+        Prediction(tuple(_known(Choice, {"label": str(choice["index"]), **choice}) for choice in row["top"]), version)
+        for row in members["predictions"]
+    ]
 
 
-def gradients(members: dict[str, Any], found: dict[str, Array]) -> Gradients:
+@promised()
+def gradients(members: Mapping[str, Any], found: dict[str, Array]) -> Gradients:
     loss = found.pop("loss", None)
     x = found.pop(GRAD + "x", None)
     parameters = {name.removeprefix(GRAD): found.pop(name) for name in list(found) if name.startswith(GRAD)}
     return Gradients(int(members["model_version"]), None if loss is None else float(loss[0]), parameters, x, found)
 
 
+@promised()
 def trained(reply: Reply) -> Trained:
     members, found = tensors(reply)
     return Trained(
@@ -46,8 +66,9 @@ def trained(reply: Reply) -> Trained:
     )
 
 
-def evaluation(members: dict[str, Any]) -> Evaluation:
-    classes = tuple(ClassCount(**entry) for entry in members["classes"])
+@promised()
+def evaluation(members: Mapping[str, Any]) -> Evaluation:
+    classes = tuple(_known(ClassCount, entry) for entry in members["classes"])
     version = int(members["model_version"])
     return Evaluation(version, members["loss"], members["count"], members["accuracy"], classes)
 
@@ -66,10 +87,15 @@ def combined(parts: list[Evaluation]) -> Evaluation:
     return Evaluation(parts[0].version, loss, count, accuracy, classes)
 
 
+@promised()
 def versions(reply: Reply) -> list[Version]:
     rows = []
     for row in reply.json()["versions"]:
         parent = None if row["parent"] is None else int(row["parent"])
         changed = {"version": int(row["version"]), "parent": parent, "aliases": tuple(row["aliases"])}
-        rows.append(Version(**{**row, **changed}))
+        rows.append(_known(Version, {**row, **changed}))
     return rows
+
+
+def _known(kind: type[R], members: Mapping[str, Any]) -> R:
+    return kind(**{field.name: members[field.name] for field in fields(kind) if field.name in members})

@@ -1,9 +1,10 @@
 """The client's errors.
 
 ConvserveError
-├── ConnectionFailed         no reply, also after every retry
-├── ReplyError               a reply that is not the protocol's
-└── RequestError             the server refused; `status`, `code`, `where`, `request_id`
+├── ConnectionFailed         no connection, or one that broke, also after every retry
+├── RequestTimeout           connected, but no reply in time, also after every retry
+├── ReplyError               a reply, or a file, that is not what the protocol says
+└── RequestError             the server refused; `status`, `code`, `message`, `where`, `request_id`
     ├── NotFound             404
     ├── Conflict             409
     ├── PreconditionFailed   412; `current_version` is the newest
@@ -17,6 +18,9 @@ class ConvserveError(Exception):
 
 
 class ConnectionFailed(ConvserveError): ...
+
+
+class RequestTimeout(ConvserveError): ...
 
 
 class ReplyError(ConvserveError): ...
@@ -34,6 +38,7 @@ class RequestError(ConvserveError):
         current_version: int | None = None,
     ) -> None:
         super().__init__(message)
+        self.message = message
         self.status = status
         self.code = code
         self.where = where

@@ -4,13 +4,14 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, overload
+from urllib.parse import quote
 
 import numpy as np
 
 from convserve_client import decode, safetensors
-from convserve_client.pictures import media_type, picture
+from convserve_client.pictures import instances, media_type, numbers, picture
 from convserve_client.results import Evaluation, Gradients, Prediction, Trained, Version
-from convserve_client.tensors import images, targets
+from convserve_client.tensors import images, paired, targets
 from convserve_client.training import Plan, Progress, run
 from convserve_client.transport import Transport
 from convserve_wire import paths
@@ -20,7 +21,7 @@ from convserve_wire.tensors import Array
 Which = int | str | None  # a version's number, an alias, or None for the newest
 Options = Mapping[str, Any]
 GRAD = "grad/"
-EVALUATE_BYTES = 32 << 20  # one request's share of a long evaluation
+EVALUATE_BYTES = 32 << 20  # one request's share of a long evaluation: half of the service's default limit
 
 
 class Model:
@@ -45,18 +46,21 @@ class Model:
     @overload
     def predict(self, pictures: list[Any], *, top_k: int = 5, version: Which = None) -> list[Prediction]: ...
     @overload
+    def predict(self, pictures: Array, *, top_k: int = 5, version: Which = None) -> Any: ...
+    @overload
     def predict(self, pictures: Any, *, top_k: int = 5, version: Which = None) -> Prediction: ...
     def predict(self, pictures: Any, *, top_k: int = 5, version: Which = None) -> Prediction | list[Prediction]:
-        """What a picture shows: a path, bytes of a PNG or JPEG, a Pillow image, a uint8 array; or a list of them.
+        """What a picture shows: a path, bytes of a PNG or JPEG, a Pillow image, an array; or of each in a list.
 
-        The service resizes, inverts and normalizes as the model's `preprocess` says.
+        A uint8 array [H,W], [C,H,W] or [H,W,3] is a picture: the service resizes, inverts and normalizes it as the
+        model's `preprocess` says. A float array [H,W] or [C,H,W] is the network's input, taken as it is.
+        An array [N,C,H,W] is a list of N.
         """
-        path = f"{self._path(paths.PREDICT, version)}?top_k={top_k}"
-        if isinstance(pictures, list):
-            files = [("image", (str(at), picture(one))) for at, one in enumerate(pictures)]
-            return decode.predictions(self._transport.read_files(path, files))
-        data = picture(pictures)
-        return decode.predictions(self._transport.read("POST", path, data, **{"Content-Type": media_type(data)}))[0]
+        if isinstance(pictures, np.ndarray) and pictures.ndim == 4:
+            pictures = list(pictures)
+        one = not isinstance(pictures, list)
+        found = self._predict([pictures] if one else pictures, f"{self.path(paths.PREDICT, version)}?top_k={top_k}")
+        return found[0] if one else found
 
     def gradients(
         self,
@@ -79,12 +83,14 @@ class Model:
         members, found = self._ask(paths.GRADIENTS, version, {"x": images(x), **second}, outputs, options)
         return decode.gradients(members, found)
 
-    def evaluate(self, x: Any, y: Any, *, loss: Options | None = None, version: Which = None) -> Evaluation:
+    def evaluate(
+        self, x: Any, y: Any, *, loss: Options | None = None, version: Which = None, rows_per_request: int = 8192
+    ) -> Evaluation:
         """Loss, accuracy and counts for each class; long data goes in several requests on one version."""
-        x, y = images(x), targets(y)
-        rows = max(1, EVALUATE_BYTES // max(1, x[:1].nbytes))
+        x, y = paired(x, y)
+        rows = max(1, min(rows_per_request, EVALUATE_BYTES // max(1, x[:1].nbytes + y[:1].nbytes)))
         parts: list[Evaluation] = []
-        for start in range(0, max(1, len(x)), rows):
+        for start in range(0, len(x), rows):
             piece = {"x": x[start : start + rows], "y": y[start : start + rows]}
             members, _ = self._ask(paths.EVALUATE, version, piece, None, {"loss": loss})
             parts.append(decode.evaluation(members))
@@ -103,22 +109,25 @@ class Model:
         optimizer: Options | None = None,
         loss: Options | None = None,
         schedule: Options | None = None,
+        clip_grad_norm: float | None = None,
         progress: bool | Progress = False,
         if_match: int | None = None,
         idempotency_key: str | None = None,
     ) -> Trained:
         """Forward, backward and optimizer steps over x [N,C,H,W] and y; the new version.
 
-        One request and one version; with `steps_per_request` several, each a transaction of its own, and
-        `progress` shows them as one bar (or is called with images done, images in all, and the last loss).
+        One request and one version; with `steps_per_request` (of `batch_size` rows) several, each a transaction
+        of its own; they are then shuffled here, by (shuffle_seed, epoch). `progress` shows them as one bar (or is
+        called with images done, images in all, and the last loss).
         """
-        plan = Plan(len(np.asarray(y)), epochs, batch_size, shuffle_seed, steps_per_request, if_match, idempotency_key)
-        changed = {"optimizer": optimizer, "loss": loss, "schedule": schedule}
+        x, y = paired(x, y)
+        plan = Plan(len(y), epochs, batch_size, shuffle_seed, steps_per_request, if_match, idempotency_key)
+        changed = {"optimizer": optimizer, "loss": loss, "schedule": schedule, "clip_grad_norm": clip_grad_norm}
 
         def send(x: Array, y: Array, options: Options, if_match: int | None, key: str | None) -> Trained:
             return self._write(paths.TRAIN, {"x": x, "y": y}, {**changed, **options}, if_match, key)
 
-        return run(send, images(x), targets(y), plan, progress)
+        return run(send, x, y, plan, progress)
 
     def step(
         self,
@@ -127,6 +136,7 @@ class Model:
         buffers: Mapping[str, Array] | None = None,
         optimizer: Options | None = None,
         schedule: Options | None = None,
+        clip_grad_norm: float | None = None,
         if_match: int | None = None,
         idempotency_key: str | None = None,
     ) -> Trained:
@@ -134,12 +144,12 @@ class Model:
         brought = gradients.parameters if isinstance(gradients, Gradients) else gradients
         inputs = {GRAD + name: np.asarray(value, np.float32) for name, value in brought.items()}
         inputs |= {f"buffer/{name}": np.asarray(value) for name, value in (buffers or {}).items()}
-        options = {"optimizer": optimizer, "schedule": schedule}
+        options = {"optimizer": optimizer, "schedule": schedule, "clip_grad_norm": clip_grad_norm}
         return self._write(paths.STEP, inputs, options, if_match, idempotency_key)
 
     def weights(self, *, version: Which = None) -> dict[str, Array]:
         """Parameters and buffers under PyTorch's names and shapes."""
-        return safetensors.load(self._transport.read("GET", self._path(paths.WEIGHTS, version)).body)
+        return safetensors.load(self._transport.read("GET", self.path(paths.WEIGHTS, version)).body)
 
     def put_weights(
         self,
@@ -150,42 +160,62 @@ class Model:
     ) -> Trained:
         """Replace the weights by arrays or by a safetensors file; the optimizer starts afresh."""
         data = safetensors.save(tensors) if isinstance(tensors, Mapping) else Path(tensors).read_bytes()
-        path = self._path(paths.WEIGHTS)
+        path = self.path(paths.WEIGHTS)
         return decode.trained(self._transport.write("PUT", path, data, key=idempotency_key, if_match=if_match))
 
     def architecture(self) -> dict[str, Any]:
         """What the model was created from, with every layer's output shape and the number of parameters."""
-        described: dict[str, Any] = self._transport.read("GET", self._path(paths.ARCHITECTURE)).json()
+        described: dict[str, Any] = self._transport.read("GET", self.path(paths.ARCHITECTURE)).json()
         return described
 
     def metadata(self, *, version: Which = None) -> dict[str, Any]:
         """V2's metadata: versions, inputs, outputs."""
-        described: dict[str, Any] = self._transport.read("GET", self._path(paths.MODEL, version)).json()
+        described: dict[str, Any] = self._transport.read("GET", self.path(paths.MODEL, version)).json()
         return described
 
     def versions(self, *, limit: int = 100, before: int | None = None) -> list[Version]:
         """The history, newest first."""
-        path = f"{self._path(paths.VERSIONS)}?limit={limit}" + (f"&before={before}" if before else "")
+        path = f"{self.path(paths.VERSIONS)}?limit={limit}" + (f"&before={before}" if before else "")
         return decode.versions(self._transport.read("GET", path))
 
-    def rollback(self, version: int | str, *, if_match: int | None = None) -> Trained:
+    def rollback(
+        self, version: int | str, *, if_match: int | None = None, idempotency_key: str | None = None
+    ) -> Trained:
         """A new version with an older one's state, optimizer included."""
-        body = {"version": str(version)}
-        return decode.trained(self._transport.write("POST", self._path(paths.ROLLBACK), body, if_match=if_match))
+        body, path = {"version": str(version)}, self.path(paths.ROLLBACK)
+        return decode.trained(self._transport.write("POST", path, body, key=idempotency_key, if_match=if_match))
 
-    def alias(self, alias: str, version: int | str) -> None:
+    def alias(
+        self, alias: str, version: int | str, *, if_match: int | None = None, idempotency_key: str | None = None
+    ) -> None:
         """Let a name such as `production` mean a version."""
-        self._transport.write("PUT", self._path(paths.ALIAS, alias=alias), {"version": str(version)})
+        body, path = {"version": str(version)}, self.path(paths.ALIAS, alias=alias)
+        self._transport.write("PUT", path, body, key=idempotency_key, if_match=if_match)
 
-    def delete_alias(self, alias: str) -> None:
-        self._transport.write("DELETE", self._path(paths.ALIAS, alias=alias))
+    def delete_alias(self, alias: str, *, if_match: int | None = None, idempotency_key: str | None = None) -> None:
+        path = self.path(paths.ALIAS, alias=alias)
+        self._transport.write("DELETE", path, key=idempotency_key, if_match=if_match)
 
-    def delete(self) -> None:
+    def delete(self, *, if_match: int | None = None, idempotency_key: str | None = None) -> None:
         """Delete the model and all its versions."""
-        self._transport.write("DELETE", self._path(paths.MODEL))
+        self._transport.write("DELETE", self.path(paths.MODEL), key=idempotency_key, if_match=if_match)
 
-    def _path(self, path: str, version: Which = None, **parts: str) -> str:
-        return paths.fill(path, version=None if version is None else str(version), model=self.name, **parts)
+    def path(self, path: str, version: Which = None, **parts: str) -> str:
+        """One of the wire's paths for this model; whatever a name holds, it stays one part of the path."""
+        quoted = {name: quote(part, safe="") for name, part in {**parts, "model": self.name}.items()}
+        return paths.fill(path, version=None if version is None else quote(str(version), safe=""), **quoted)
+
+    def _predict(self, pictures: list[Any], path: str) -> list[Prediction]:
+        """As JSON where they are numbers, as a file where it is one, else as multipart."""
+        if not pictures:
+            return []
+        if any(map(numbers, pictures)):
+            return decode.predictions(self._transport.read("POST", path, {"instances": instances(pictures)}))
+        if len(pictures) == 1:
+            data = picture(pictures[0])
+            return decode.predictions(self._transport.read("POST", path, data, **{"Content-Type": media_type(data)}))
+        files = [("image", (str(at), picture(one))) for at, one in enumerate(pictures)]
+        return decode.predictions(self._transport.read_files(path, files))
 
     def _ask(
         self,
@@ -197,12 +227,12 @@ class Model:
     ) -> tuple[dict[str, Any], dict[str, Array]]:
         body, length = encode_request(inputs, outputs, options)
         headers = {HEADER_LENGTH: str(length), "Content-Type": "application/octet-stream"}
-        return decode.tensors(self._transport.read("POST", self._path(path, version), body, **headers))
+        return decode.tensors(self._transport.read("POST", self.path(path, version), body, **headers))
 
     def _write(
         self, path: str, inputs: Mapping[str, Array], options: Options, if_match: int | None, key: str | None
     ) -> Trained:
         body, length = encode_request(inputs, None, options)
         headers = {HEADER_LENGTH: str(length), "Content-Type": "application/octet-stream"}
-        reply = self._transport.write("POST", self._path(path), body, key=key, if_match=if_match, **headers)
+        reply = self._transport.write("POST", self.path(path), body, key=key, if_match=if_match, **headers)
         return decode.trained(reply)

@@ -19,20 +19,40 @@ COLOR_TYPES = {1: 0, 3: 2}  # channels -> grey, RGB
 
 def picture(source: Any) -> bytes:
     """The file's bytes of a path, of bytes, of a Pillow image, or of a uint8 array [H,W], [1,H,W], [3,H,W], [H,W,3]."""
-    if isinstance(source, bytes):
-        return source
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
     if isinstance(source, (str, os.PathLike)):
         return Path(source).read_bytes()
     if isinstance(source, np.ndarray):
         return png(source)
     if hasattr(source, "save"):
         file = io.BytesIO()
-        source.save(file, "PNG")
+        try:
+            source.save(file, "PNG")
+        except OSError as error:
+            raise ConvserveError(f"this image cannot be written as PNG: {error}; convert it to RGB") from error
         return file.getvalue()
     raise ConvserveError(
         "a picture is a path, bytes of a PNG or JPEG, a Pillow image or a uint8 array, but this is a"
         f" {type(source).__name__}"
     )
+
+
+def numbers(source: Any) -> bool:
+    """Whether this is a float array: no picture, but `x` itself."""
+    return isinstance(source, np.ndarray) and source.dtype.kind == "f"
+
+
+def instances(arrays: list[Array]) -> list[Array]:
+    """Float arrays [C,H,W] or [H,W] as JSON can carry them: float32, finite."""
+    if not all(numbers(array) for array in arrays):
+        raise ConvserveError("float arrays and pictures cannot go together; send them in two calls")
+    with np.errstate(over="ignore"):
+        converted = [np.ascontiguousarray(array, np.float32) for array in arrays]
+    for at, array in enumerate(converted):
+        if not np.isfinite(array).all():
+            raise ConvserveError(f"array {at} has a NaN, an infinity or a value too large for float32")
+    return converted
 
 
 def media_type(data: bytes) -> str:
@@ -45,7 +65,7 @@ def png(array: Array) -> bytes:
     if array.dtype != np.uint8 or array.ndim not in (2, 3):
         raise ConvserveError(
             f"a picture is uint8 [H,W], [C,H,W] or [H,W,3], but this is {array.dtype} {list(array.shape)};"
-            " send numbers that are no picture with infer"
+            " convert it to uint8, or to float for numbers that are taken as they are"
         )
     pixels = array[None] if array.ndim == 2 else array
     if pixels.shape[0] in COLOR_TYPES:

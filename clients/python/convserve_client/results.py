@@ -39,7 +39,13 @@ class Prediction:
 
     @property
     def probability(self) -> float | None:
+        """None where the model is no classifier."""
         return self.top[0].probability
+
+    @property
+    def value(self) -> float | None:
+        """The first output, where the model is no classifier."""
+        return self.top[0].value
 
     def __str__(self) -> str:
         return str(self.top[0])
@@ -93,7 +99,6 @@ class Version:
     version: int
     parent: int | None
     verb: str
-    hyperparameters: Mapping[str, Any]
     step: int
     loss: float | None
     digest: str
@@ -101,3 +106,4 @@ class Version:
     created: str
     aliases: tuple[str, ...]
     available: bool
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)

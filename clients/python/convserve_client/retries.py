@@ -1,6 +1,6 @@
 """When to send a request again, and after how long; a pure description, the sleeping is the transport's."""
 
-import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,18 +11,28 @@ IN_FLIGHT = "key_in_flight"
 
 @dataclass(frozen=True)
 class Retries:
-    """At most `count` repeats; waits double from `first` seconds to `longest`, with full jitter."""
+    """At most `count` repeats; waits double from `first` seconds to `longest`, with full jitter.
+
+    All waits of one call together take at most `budget` seconds.
+    """
 
     count: int = 6
     first: float = 0.1
     longest: float = 10.0
+    budget: float = 30.0
 
-    def wait(self, attempt: int, retry_after: str | None) -> float:
-        """Seconds before repeat number `attempt` (from 0): what the server asks for, else the backoff."""
+    def wait(
+        self, attempt: int, waited: float, retry_after: str | None, uniform: Callable[[float, float], float]
+    ) -> float | None:
+        """Seconds before repeat number `attempt` (from 0), `waited` seconds into the budget; None to give up.
+
+        What the server asks for, never less, else the backoff.
+        """
+        if attempt >= self.count:
+            return None
         asked = seconds(retry_after)
-        if asked is not None:
-            return min(asked, self.longest)
-        return random.uniform(0, min(self.longest, self.first * 2**attempt))
+        wait = uniform(0, min(self.longest, self.first * 2**attempt)) if asked is None else asked
+        return wait if waited + wait <= self.budget else None
 
 
 def seconds(retry_after: str | None) -> float | None:

@@ -1,12 +1,16 @@
-"""A small reader and writer of safetensors: names to arrays, as in PyTorch's state_dict files."""
+"""A small reader and writer of safetensors: names to arrays, as in PyTorch's state_dict files.
+
+Source: https://github.com/huggingface/safetensors#format.
+"""
 
 import json
 from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 import numpy as np
 
-from convserve_client.errors import ReplyError
+from convserve_client.errors import ConvserveError, ReplyError
 from convserve_wire.tensors import Array
 
 DTYPES = {
@@ -19,18 +23,20 @@ NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 def load(data: bytes) -> dict[str, Array]:
     """Arrays by name, writable copies; ReplyError where the bytes are no safetensors file."""
     try:
-        length = int.from_bytes(data[:8], "little")
-        header = json.loads(data[8 : 8 + length])
-        header.pop("__metadata__", None)
-        return {name: _array(data[8 + length :], **entry) for name, entry in header.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _load(data)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ReplyError(f"these bytes are not a safetensors file: {error}") from error
 
 
-def save(tensors: Mapping[str, Array]) -> bytes:
-    """The bytes of a safetensors file."""
+def save(tensors: Mapping[str, Any]) -> bytes:
+    """The bytes of a safetensors file; ConvserveError for a dtype that the format does not have."""
     header, chunks, start = {}, [], 0
-    for name, array in tensors.items():
+    for name, value in tensors.items():
+        array = np.asarray(value)
+        if array.dtype.newbyteorder("<") not in NAMES:
+            raise ConvserveError(
+                f"{name!r} is {array.dtype}, which cannot be written; convert it to one of {', '.join(map(str, NAMES))}"
+            )
         little = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
         chunks.append(little.tobytes())
         stop = start + len(chunks[-1])
@@ -41,7 +47,24 @@ def save(tensors: Mapping[str, Array]) -> bytes:
     return b"".join((len(text).to_bytes(8, "little"), text, *chunks))
 
 
-def _array(data: bytes, *, dtype: str, shape: list[int], data_offsets: list[int]) -> Array:
+def _load(data: bytes) -> dict[str, Array]:
+    length = int.from_bytes(data[:8], "little")
+    if len(data) < 8 or length > len(data) - 8:
+        raise ValueError(f"the header is said to have {length} bytes, but the file has {len(data)}")
+    header = json.loads(data[8 : 8 + length])
+    header.pop("__metadata__", None)
+    body = memoryview(data)[8 + length :]
+    end = 0
+    for start, stop in sorted(entry["data_offsets"] for entry in header.values()):
+        if start != end or stop < start:
+            raise ValueError(f"a tensor begins at byte {start}, but the one before it ends at {end}")
+        end = stop
+    if end != len(body):
+        raise ValueError(f"the tensors end at byte {end}, but the data has {len(body)} bytes")
+    return {name: _array(body, **entry) for name, entry in header.items()}
+
+
+def _array(data: memoryview, *, dtype: str, shape: list[int], data_offsets: list[int]) -> Array:
     start, stop = data_offsets
     if stop - start != prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
         raise ValueError(f"shape {shape} does not fit {stop - start} bytes")

@@ -1,16 +1,19 @@
 """HTTP with timeouts and safe retries: a write goes out again only under the idempotency key that it had before."""
 
+import random
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import requests
+import urllib3
 
-from convserve_client.errors import ConnectionFailed, RequestError, of_status
+from convserve_client.errors import ConnectionFailed, ReplyError, RequestError, RequestTimeout, of_status
 from convserve_client.retries import Retries, again
 from convserve_wire.envelope import HEADER_LENGTH
 
@@ -29,7 +32,22 @@ class Reply:
         return self.headers.get(HEADER_LENGTH)
 
     def json(self) -> Any:
-        return orjson.loads(self.body)
+        """The body; ReplyError where it is not JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise ReplyError("the reply is not JSON; is there a convserve service at this address?") from error
+
+
+class Bearer(requests.auth.AuthBase):
+    """The API key; as an auth object, because a netrc file would overwrite a plain header."""
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._api_key}"
+        return request
 
 
 class Transport:
@@ -43,13 +61,17 @@ class Transport:
         retries: Retries,
         api_key: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        self.url = url.rstrip("/")
+        self.url = (url if "://" in url else f"http://{url}").rstrip("/").removesuffix("/v2")
         self._timeout = timeout
         self._retries = retries
-        self._headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._auth = Bearer(api_key) if api_key else None
         self._sleep = sleep
+        self._uniform = uniform
         self._local = threading.local()
+        self._lock = threading.Lock()
+        self._sessions: weakref.WeakSet[requests.Session] = weakref.WeakSet()  # they end with their threads
 
     def read(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
         """A request that changes nothing and may always be repeated."""
@@ -81,19 +103,21 @@ class Transport:
         return self._send(method, path, body, headers)
 
     def close(self) -> None:
-        """Close this thread's connections."""
-        self._session().close()
+        """Close the connections of every thread; the next request opens new ones."""
+        with self._lock:
+            for session in self._sessions:
+                session.close()
 
     def _send(
         self, method: str, path: str, body: Any, headers: Mapping[str, str], retries: Retries | None = None
     ) -> Reply:
         retries = retries or self._retries
-        sent = {**self._headers, **headers}
+        sent = dict(headers)
         if isinstance(body, (dict, list)):
-            body, sent["Content-Type"] = orjson.dumps(body), "application/json"
-        attempt = 0
+            body, sent["Content-Type"] = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY), "application/json"
+        attempt, waited = 0, 0.0
         while True:
-            failure: ConnectionFailed | RequestError
+            failure: ConnectionFailed | RequestTimeout | RequestError
             try:
                 response = self._session().request(
                     method, self.url + path, data=body, headers=sent, timeout=self._timeout
@@ -108,22 +132,27 @@ class Transport:
                 failure, retry_after = _refusal(response), response.headers.get("Retry-After")
                 if not again(failure.status, failure.code):
                     raise failure
-            if attempt >= retries.count:
+            wait = retries.wait(attempt, waited, retry_after, self._uniform)
+            if wait is None:
                 raise failure
-            self._sleep(retries.wait(attempt, retry_after))
-            attempt += 1
+            self._sleep(wait)
+            attempt, waited = attempt + 1, waited + wait
 
     def _session(self) -> requests.Session:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
+            session.auth = self._auth
+            with self._lock:
+                self._sessions.add(session)
             session.headers["Accept-Encoding"] = "identity"  # tensors do not compress, and time does not come back
         return session
 
 
-def _unreachable(url: str, error: Exception) -> ConnectionFailed:
-    if isinstance(error, requests.Timeout):
-        return ConnectionFailed(
+def _unreachable(url: str, error: Exception) -> ConnectionFailed | RequestTimeout:
+    inner = error.args[0] if error.args else None  # a body that stops half-way arrives as a ConnectionError of this
+    if isinstance(error, requests.ReadTimeout) or isinstance(inner, urllib3.exceptions.ReadTimeoutError):
+        return RequestTimeout(
             f"the service at {url} did not answer in time; send less at once, or allow a longer timeout"
         )
     return ConnectionFailed(f"no service answers at {url}; is it running? `convserve serve` starts one")
