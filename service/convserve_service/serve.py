@@ -1,7 +1,9 @@
 """Start gunicorn: one process that listens, and workers that answer."""
 
 import os
+import signal
 import sys
+from functools import partial
 from typing import Any
 
 from convserve_service.release import VERSION
@@ -11,6 +13,7 @@ from convserve_service.store.locks import claim
 
 ONE_BLAS_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 OLD_SERVER_SECONDS = 10.0
+STOPPING = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 
 
 def serve(settings: Settings) -> None:
@@ -19,6 +22,7 @@ def serve(settings: Settings) -> None:
         os.environ[name] = "1"
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
     _own(settings)
+    hold_signals_while_forking()
     from gunicorn.app.base import BaseApplication
 
     class Application(BaseApplication):  # type: ignore[misc]
@@ -49,7 +53,7 @@ def options(settings: Settings) -> dict[str, Any]:
         "loglevel": "warning",
         "preload_app": False,  # engines are made after the fork
         "proc_name": "convserve",
-        "post_worker_init": lambda worker: _announce(worker, settings),
+        "post_worker_init": partial(_begin, settings),
     }
 
 
@@ -65,8 +69,19 @@ def _own(settings: Settings) -> None:
         sys.exit(f"convserve cannot use the data directory {settings.data_dir}: {error}")
 
 
-def _announce(worker: Any, settings: Settings) -> None:
-    """Say where the service is, once, when its first worker is ready."""
+def hold_signals_while_forking() -> None:
+    """A worker told to stop before it has handlers of its own would run gunicorn's master's, and never stop."""
+    hold = partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPPING)
+    os.register_at_fork(before=hold, after_in_parent=release_signals)
+
+
+def release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+def _begin(settings: Settings, worker: Any) -> None:
+    """In a worker that is ready: hear signals; the first one says where the service is."""
+    release_signals()
     if worker.age != 1:
         return
     host, port = worker.sockets[0].sock.getsockname()[:2]

@@ -98,3 +98,25 @@ def test_readers_never_see_an_older_version(tmp_path: Path) -> None:
             assert model.train(X[:2], Y[:2]).version == version
             with Client(running.url) as fresh:
                 assert fresh.model("m").gradients(X[:2], Y[:2], outputs=["loss"]).version == version
+
+
+FORK = """
+import os, signal
+from convserve_service.serve import STOPPING, hold_signals_while_forking, release_signals
+
+hold_signals_while_forking()
+signal.signal(signal.SIGTERM, lambda *_: os._exit(1))
+child = os.fork()
+if not child:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(7))
+    release_signals()
+assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & STOPPING
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_worker_told_to_stop_too_early_stops() -> None:
+    """A signal between the fork and the worker's own handlers waits for them; the parent hears signals at once."""
+    done = subprocess.run([sys.executable, "-c", FORK], env=environment(), capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == "7", done.stderr
