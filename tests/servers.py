@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 READY = re.compile(r"is ready at (http://\S+)")
+DEFAULTS = ("--port", "0", "--drain-seconds", "0")
 SOURCES = ("model", "service", "clients/python")
 
 
@@ -32,7 +33,8 @@ def environment() -> dict[str, str]:
 @contextmanager
 def serving(data_dir: Path, *options: str) -> Iterator[Server]:
     """`convserve serve` until the block ends; it must then stop by itself within 15 seconds."""
-    command = [sys.executable, "-m", "convserve_service", "serve", "--port", "0", "--data-dir", str(data_dir), *options]
+    given = [*DEFAULTS, "--data-dir", str(data_dir), *options]
+    command = [sys.executable, "-m", "convserve_service", "serve", *given]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
     try:
         yield Server(_address(process), process, data_dir)

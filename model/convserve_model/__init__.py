@@ -1,7 +1,7 @@
 """convserve_model: convolutional networks in NumPy, forward and backward written by hand. Arrays in, arrays out."""
 
 from convserve_model import safetensors
-from convserve_model.engine import Engine, Evaluation
+from convserve_model.engine import Engine, Evaluation, batches
 from convserve_model.errors import (
     ArchitectureError,
     InputError,
@@ -41,5 +41,6 @@ __all__ = [
     "TargetError",
     "Training",
     "WeightsError",
+    "batches",
     "safetensors",
 ]

@@ -3,7 +3,7 @@
 An Engine holds no model: only compute threads and prepared programs, both immutable to the caller.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -111,15 +111,38 @@ class Engine:
         """
         _check_x(network, snapshot, x)
         size = batch_size or len(x)
-        y = targets.check(y, len(x), network.classes, training.loss)
-        self._check_batches(network, len(x), size)
+        y = self.check_targets(network, training, y, len(x), size)
+
+        def pieces() -> Iterator[tuple[Array, Array]]:
+            for rows in batches(len(x), size, epochs, shuffle_seed):
+                check()
+                yield x[rows], y[rows]
+
         losses = []
-        for rows in batches(len(x), size, epochs, shuffle_seed):
-            check()
-            batch = (x[rows], y[rows])
-            snapshot, loss = self._step(network, training, snapshot, *batch, seed)
+        for stepped, loss in self.steps(network, training, snapshot, pieces(), seed=seed):
+            snapshot = stepped
             losses.append(loss)
         return snapshot, np.array(losses)
+
+    def steps(
+        self,
+        network: Network,
+        training: Training,
+        snapshot: Snapshot,
+        pieces: Iterable[tuple[Array, Array]],
+        *,
+        seed: int = 0,
+    ) -> Iterator[tuple[Snapshot, float]]:
+        """One optimizer step for each (x [N,C,H,W], y): the state after it, and its loss."""
+        for x, y in pieces:
+            snapshot, loss = self._step(network, training, snapshot, x, y, seed)
+            yield snapshot, loss
+
+    def check_targets(self, network: Network, training: Training, y: Array, n: int, batch_size: int) -> Array:
+        """y as the loss takes it, where n rows can be trained on in batches of this size; else what does not fit."""
+        checked = targets.check(y, n, network.classes, training.loss)
+        self._check_batches(network, n, batch_size)
+        return checked
 
     def step(
         self,
@@ -224,13 +247,14 @@ class Engine:
                 )
 
 
-def batches(n: int, size: int, epochs: int, shuffle_seed: int | None) -> Iterator[Any]:
-    """The rows of each step: slices in order, or index arrays drawn from (shuffle_seed, epoch)."""
-    for epoch in range(epochs):
+def batches(n: int, size: int, epochs: int, shuffle_seed: int | None, *, done: int = 0) -> Iterator[Any]:
+    """The rows of each step after the first `done`: slices, or index arrays drawn from (shuffle_seed, epoch)."""
+    first, skipped = divmod(done, -(-n // size))
+    for epoch in range(first, epochs):
         order = None
         if shuffle_seed is not None:
             order = generator(Purpose.SHUFFLE, seed=shuffle_seed, step=epoch).permutation(n)
-        for start in range(0, n, size):
+        for start in range(skipped * size if epoch == first else 0, n, size):
             rows = slice(start, start + size)
             yield rows if order is None else order[rows]
 

@@ -2,19 +2,25 @@
 
 import io
 import uuid
-from datetime import UTC, datetime
+from collections.abc import Callable
 from typing import Any
 
 from flask import Flask, Request, Response, g
 
 from convserve_model import Engine
 from convserve_service import errors, logs
+from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
+from convserve_service.jobs import Jobs
 from convserve_service.models import Models
 from convserve_service.service import Service
 from convserve_service.settings import Settings
+from convserve_service.store.store import Store
+from convserve_service.streams import Streams
+from convserve_service.turns import Turns
 
 REQUEST_ID = "X-Request-Id"
+DEGRADED = "Convserve-Degraded"
 
 
 class InMemoryRequest(Request):
@@ -24,14 +30,30 @@ class InMemoryRequest(Request):
         return io.BytesIO()
 
 
-def create_app(settings: Settings) -> Flask:
-    """A worker's application on the data directory of `settings`; make it after any fork."""
+def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: False) -> Flask:
+    """A worker's application on the data directory of `settings`; make it after any fork.
+
+    While `draining`, the server says that it is not ready: it will stop soon.
+    """
     logs.configure()
     app = Flask("convserve_service", static_folder=None)
     app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.merge_slashes = False
-    service = Service(build_models(settings), Engine(settings.threads), settings)
+    store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
+    turns = Turns(store, settings.request_threads // 2)
+    models = Models(store, turns, keep=settings.keep)
+    jobs = Jobs(store, models)
+    service = Service(
+        store=store,
+        models=models,
+        datasets=Datasets(store, turns),
+        jobs=jobs,
+        engine=Engine(settings.threads),
+        streams=Streams(jobs, max(1, settings.request_threads // 4), draining),
+        settings=settings,
+        draining=draining,
+    )
     for register in REGISTER:
         register(app, service)
     errors.register(app)
@@ -40,15 +62,12 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
-def build_models(settings: Settings) -> Models:
-    """The models of the data directory, with the real clock."""
-    return Models(settings.data_dir, clock=lambda: datetime.now(UTC), writers=settings.request_threads // 2)
-
-
 def _start() -> None:
     g.request_id = uuid.uuid4().hex
 
 
 def _finish(response: Response) -> Response:
+    if "degraded" in g:
+        response.headers[DEGRADED] = str(g.degraded)
     response.headers[REQUEST_ID] = g.request_id
     return response

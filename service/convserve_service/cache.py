@@ -2,31 +2,34 @@
 
 import threading
 from collections import OrderedDict
+from typing import Generic, TypeVar
 
-from convserve_model import Snapshot
+V = TypeVar("V")
 
 
-class Cache:
-    """Least recently used first out, beyond `limit` bytes; one version always stays. Thread-safe."""
+class Cache(Generic[V]):
+    """Least recently used first out, beyond `limit` bytes; one value always stays. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._used = 0
-        self._versions: OrderedDict[tuple[str, int], Snapshot] = OrderedDict()
+        self._values: OrderedDict[tuple[str, int], tuple[V, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, at: tuple[str, int]) -> Snapshot | None:
+    def get(self, at: tuple[str, int]) -> V | None:
         with self._lock:
-            if at in self._versions:
-                self._versions.move_to_end(at)
-            return self._versions.get(at)
+            if at not in self._values:
+                return None
+            self._values.move_to_end(at)
+            return self._values[at][0]
 
-    def put(self, at: tuple[str, int], snapshot: Snapshot) -> None:
+    def put(self, at: tuple[str, int], value: V, size: int) -> None:
+        """Keep a value of so many bytes, if it is not there."""
         with self._lock:
-            if at in self._versions:
+            if at in self._values:
                 return
-            self._versions[at] = snapshot
-            self._used += snapshot.nbytes
-            while self._used > self._limit and len(self._versions) > 1:
-                _, dropped = self._versions.popitem(last=False)
-                self._used -= dropped.nbytes
+            self._values[at] = (value, size)
+            self._used += size
+            while self._used > self._limit and len(self._values) > 1:
+                _, (_, dropped) = self._values.popitem(last=False)
+                self._used -= dropped

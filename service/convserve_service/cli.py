@@ -71,6 +71,8 @@ def main() -> None:
 @click.option("--workers", type=int, help="Processes that answer requests.  [default: 1]")
 @click.option("--threads", type=int, help="Compute threads of a worker.  [default: the cores]")
 @click.option("--request-threads", type=int, help="Requests that a worker answers at once.  [default: 16]")
+@click.option("--keep", type=int, help="Versions of a model whose state stays.  [default: 100]")
+@click.option("--drain-seconds", type=float, help="Not ready for so long before it stops.  [default: 1]")
 def serve(**given: Any) -> None:
     """Start the service; every option is also an environment variable CONVSERVE_<OPTION>."""
     from pydantic import ValidationError

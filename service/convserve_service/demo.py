@@ -56,7 +56,8 @@ def keep(*, seed: int, epochs: int, port: int, data_dir: Path) -> None:
 @contextmanager
 def _service(data_dir: Path, port: int) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """`convserve serve` as a process of its own: its address, until the block ends and it has stopped."""
-    command = [sys.executable, "-m", "convserve_service", "serve", "--port", str(port), "--data-dir", str(data_dir)]
+    options = ["--port", str(port), "--data-dir", str(data_dir), "--drain-seconds", "0"]
+    command = [sys.executable, "-m", "convserve_service", "serve", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     killer = threading.Timer(START_SECONDS, process.kill)
     killer.start()

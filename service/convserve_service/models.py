@@ -1,149 +1,157 @@
-"""The live models: one immutable version for each reader, one compare-and-set commit for each writer."""
+"""The models: one immutable version for each reader, one compare-and-set commit for each writer."""
 
-import hashlib
-import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
+import structlog
+
 from convserve_model import Snapshot, safetensors
-from convserve_service.cache import Cache
-from convserve_service.specification import Specification, from_text
-from convserve_service.store.blobs import Blobs
-from convserve_service.store.catalog import Catalog, Transaction
+from convserve_service import origin
+from convserve_service.live import Live, Loader
+from convserve_service.specification import Specification
+from convserve_service.store.blobs import digest
 from convserve_service.store.errors import (
-    KeyInFlight,
-    KeyReused,
+    BlobLost,
     ModelExists,
     ModelNotFound,
     StoreBusy,
+    StoreUnavailable,
     VersionConflict,
     VersionGone,
+    VersionLost,
     VersionNotFound,
 )
-from convserve_service.store.locks import holder, locked, note
-from convserve_service.store.records import Key, ModelRow, Reply, VersionRow
+from convserve_service.store.records import COLLECTED, Key, ModelRow, Reply, VersionRow
+from convserve_service.store.store import Store
+from convserve_service.store.transaction import Transaction
+from convserve_service.turns import Turns
 
-CACHE_BYTES = 256 << 20
 INFERENCE = {"format": "pt"}
+log = structlog.get_logger("convserve")
 
 
-@dataclass(frozen=True)
-class Live:
-    """One version of one model, whole: what a request works on from start to end."""
-
-    row: ModelRow
-    version: VersionRow
-    specification: Specification
-    snapshot: Snapshot
+def nothing(transaction: Transaction, version: int) -> None:
+    """What a commit does besides, as a rule."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a writer makes of a version; `reply` is called with the row that it becomes, before it is committed."""
+    """What a writer makes of a version; `reply` is called with the row that it becomes, before it is committed.
+
+    `also` is done in the same transaction, with the number of the new version.
+    """
 
     snapshot: Snapshot
     verb: str
     reply: Callable[[VersionRow], Reply]
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     loss: float | None = None
+    also: Callable[[Transaction, int], None] = nothing
 
 
 class Models:
-    """All models of a data directory. `clock` gives a commit's time; at most `writers` hold or wait for locks."""
+    """All models of a store. The states of the newest `keep` versions of each stay, and of those with an alias."""
 
-    def __init__(self, folder: Path, *, clock: Callable[[], datetime], writers: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
-        self._locks = folder / "locks"
-        self._locks.mkdir(exist_ok=True)
-        self._blobs = Blobs(folder / "blobs")
-        self._catalog = Catalog(folder / "catalog.sqlite")
-        self._clock = clock
-        self._slots = threading.BoundedSemaphore(writers)
-        self._specification = lru_cache(maxsize=256)(from_text)
-        self._cache = Cache(CACHE_BYTES)
+    def __init__(self, store: Store, turns: Turns, *, keep: int) -> None:
+        self._store = store
+        self._turns = turns
+        self._keep = keep
+        self._loader = Loader(store)
 
     def read(self, name: str, version: str | None = None) -> Live:
         """The newest version, or that of a number or an alias."""
-        wanted = int(version) if version is not None and version.isdigit() and len(version) < 19 else version
-        row, found = self._catalog.read(name, wanted)
-        if row is None:
-            raise ModelNotFound(f"there is no model '{name}'; create it with PUT /v2/models/{name}")
-        if found is None:
-            raise VersionNotFound(
-                f"model '{name}' has no version or alias '{version}'; see GET /v2/models/{name}/versions"
-            )
-        if not found.available:
-            raise VersionGone(
-                f"version {found.version} of model '{name}' is in the history, but its state was collected"
-            )
-        return self._live(row, found)
+        while True:
+            try:
+                row, found = self._find(name, version)
+            except StoreUnavailable:
+                wanted = _number(version)
+                known = self._loader.known(name, wanted) if isinstance(wanted, int) else None
+                if known is None:
+                    raise
+                return known
+            try:
+                return self._loader.load(row, found)
+            except BlobLost:
+                self._lose(found)
 
     def all(self) -> list[ModelRow]:
         """Every model, by name."""
-        return self._catalog.models()
+        return self._store.catalog.models()
 
     def versions(self, name: str, limit: int, before: int | None = None) -> list[VersionRow]:
         """The history, newest first."""
-        self._require(name)
-        return self._catalog.versions(name, limit, before)
+        self.require(name)
+        return self._store.catalog.versions(name, limit, before)
 
-    def replay(self, key: Key) -> Reply | None:
-        """The stored reply of an applied request; KeyReused where the key came with another request."""
-        stored = self._catalog.reply(key.owner, key.value)
-        if stored is None:
-            return None
-        if stored[0] != key.fingerprint:
-            raise KeyReused("this Idempotency-Key came with another request before; make a new key for a new request")
-        return stored[1]
+    def require(self, name: str) -> None:
+        """ModelNotFound where there is none."""
+        if self._store.catalog.model(name) is None:
+            raise _no_model(name)
 
     def create(
         self, name: str, specification: Specification, *, key: Key | None, reply: Callable[[VersionRow, bool], Reply]
     ) -> Reply:
         """Version 1 of a new model; the same specification again changes nothing. `reply` is told whether it is new."""
-        with self._writer(name, key) as replayed:
+        with self._turns.take(name, key) as replayed:
             if replayed is not None:
                 return replayed
-            row, version = self._catalog.read(name, None)
+            row, version = self._store.catalog.read(name, None)
             if row is not None:
-                if version is None or row.spec != specification.text:
+                if row.spec != specification.text:
                     raise ModelExists(
                         f"model '{name}' was created from another specification; delete it or take another name"
                     )
-                return reply(version, False)
-            model = ModelRow(name, specification.text, self._now(), True)
+                if version is None:
+                    raise _no_version(name, None)
+                with self._store.catalog.transaction() as transaction:
+                    return self._store.record(transaction, key, reply(version, False))
+            model = ModelRow(name, specification.text, self._store.now(), True)
             snapshot = Snapshot.initial(specification.network, specification.training, seed=specification.seed)
             change = Change(snapshot, "create", lambda row: reply(row, True))
-            return self._commit(name, change, None, key, before=lambda t: t.add_model(model))
+            return self._commit(model, specification, change, None, key)
 
     def write(
         self, name: str, change: Callable[[Live], Change], *, key: Key | None = None, if_match: int | None = None
     ) -> Reply:
         """One transaction: `change` makes of the newest version the next one, which is committed with its reply."""
-        self._require(name)
-        with self._writer(name, key) as replayed:
+        self.require(name)
+        with self._turns.take(name, key) as replayed:
             if replayed is not None:
                 return replayed
             live = self.read(name)
             _compare(name, live.version.version, if_match)
-            return self._commit(name, change(live), live.version.version, key)
+            return self._commit(live.row, live.specification, change(live), live.version.version, key)
+
+    def alter(
+        self,
+        name: str,
+        apply: Callable[[Transaction], Reply],
+        *,
+        key: Key | None = None,
+        if_match: int | None = None,
+    ) -> Reply:
+        """A write that makes no version: what `apply` does in its transaction."""
+        self.require(name)
+        with self._turns.take(name, key) as replayed:
+            if replayed is not None:
+                return replayed
+            with self._store.catalog.transaction() as transaction:
+                if not transaction.has_model(name):
+                    raise _no_model(name)
+                _compare(name, transaction.head(name) or 0, if_match)
+                return self._store.record(transaction, key, apply(transaction))
 
     def delete(self, name: str, *, key: Key | None, if_match: int | None, reply: Reply) -> Reply:
         """Remove a model and all its versions; who reads one keeps it."""
         blobs: list[str] = []
 
-        def apply(transaction: Transaction) -> None:
-            blobs.extend(transaction.delete_model(name))
+        def apply(transaction: Transaction) -> Reply:
+            blobs.extend(transaction.delete_model(name, self._store.now()))
+            return reply
 
-        answer = self._alter(name, apply, key, if_match, lambda head: reply)
-        for blob in blobs:
-            self._blobs.remove(blob)
+        answer = self.alter(name, apply, key=key, if_match=if_match)
+        self._store.blobs.remove_all(blobs)
         return answer
 
     def set_alias(
@@ -151,133 +159,73 @@ class Models:
         reply: Callable[[int], Reply],
     ) -> Reply:  # fmt: skip
         """Let `alias` mean a version (a number or another alias)."""
-        number = 0
 
-        def apply(transaction: Transaction) -> None:
-            nonlocal number
-            number = self.read(name, version).version.version
+        def apply(transaction: Transaction) -> Reply:
+            number = self._find(name, version)[1].version
             transaction.set_alias(name, alias, number)
+            return reply(number)
 
-        return self._alter(name, apply, key, if_match, lambda head: reply(number))
+        return self.alter(name, apply, key=key, if_match=if_match)
 
     def delete_alias(self, name: str, alias: str, *, key: Key | None, if_match: int | None, reply: Reply) -> Reply:
-        def apply(transaction: Transaction) -> None:
+        def apply(transaction: Transaction) -> Reply:
             if not transaction.delete_alias(name, alias):
                 raise VersionNotFound(f"model '{name}' has no alias '{alias}'")
+            return reply
 
-        return self._alter(name, apply, key, if_match, lambda head: reply)
+        return self.alter(name, apply, key=key, if_match=if_match)
 
-    def set_loaded(self, name: str, loaded: bool) -> None:
-        """Whether the model answers; its versions stay."""
-        with self._catalog.transaction() as transaction:
-            if transaction.head(name) is None:
-                raise ModelNotFound(f"there is no model '{name}'; create it with PUT /v2/models/{name}")
-            transaction.set_loaded(name, loaded)
+    def set_loaded(self, name: str, loaded: bool, *, key: Key | None, reply: Reply) -> Reply:
+        """Whether the model answers, at once, whoever writes it; its versions stay."""
+        with self._store.catalog.transaction() as transaction:
+            if not transaction.set_loaded(name, loaded):
+                raise _no_model(name)
+            return self._store.record(transaction, key, reply)
 
-    def unwritable(self) -> str | None:
-        """Why the store cannot be written, None where it can."""
-        return None if os.access(self._folder, os.W_OK) else "the data directory cannot be written"
+    def _find(self, name: str, version: str | None) -> tuple[ModelRow, VersionRow]:
+        """The rows of a version that has its state, as the catalog says."""
+        row, found = self._store.catalog.read(name, _number(version))
+        if row is None:
+            raise _no_model(name)
+        if found is None:
+            raise _no_version(name, version)
+        if not found.available:
+            raise _no_state(found)
+        return row, found
 
-    def sweep(self) -> int:
-        """Remove blobs that no version needs: left by crashes. Only while nobody writes (at the start)."""
-        orphans = self._blobs.names() - self._catalog.blobs()
-        for name in orphans:
-            self._blobs.remove(name)
-        return len(orphans)
-
-    def _live(self, row: ModelRow, version: VersionRow) -> Live:
-        specification = self._specification(row.spec)
-        at = (row.name, version.version)
-        snapshot = self._cache.get(at)
-        if snapshot is None:
-            try:
-                tensors, metadata = safetensors.deserialize(memoryview(self._blobs.map(version.blob)))
-            except FileNotFoundError as error:
-                raise VersionGone(f"the state of version {version.version} of model '{row.name}' is gone") from error
-            snapshot = Snapshot.from_tensors(specification.network, specification.training, tensors, metadata)
-            self._cache.put(at, snapshot)
-        return Live(row, version, specification, snapshot)
-
-    @contextmanager
-    def _writer(self, name: str, key: Key | None) -> Iterator[Reply | None]:
-        """Hold the model's lock; yields the stored reply where the key was applied in the meantime."""
-        path = self._locks / f"{name}.lock"
-        mark = b"" if key is None else hashlib.sha256(f"{key.owner}\0{key.value}".encode()).digest()
-        if mark and (holder(path) or b"").startswith(mark):
-            raise KeyInFlight("the first request with this Idempotency-Key is still running; repeat in a second")
-        if not self._slots.acquire(blocking=False):
-            raise StoreBusy("too many writers wait already; nothing was changed, repeat in a second")
-        try:
-            with locked(path) as descriptor:
-                note(descriptor, mark)
-                yield None if key is None else self.replay(key)
-        finally:
-            self._slots.release()
+    def _lose(self, version: VersionRow) -> None:
+        """Mark a version whose blob is damaged or gone, unless it was collected meanwhile; put the blob aside."""
+        with self._store.catalog.transaction() as transaction:
+            if not transaction.mark_damaged(version.model, version.version):
+                return
+        self._store.blobs.quarantine(version.blob)
+        log.error("version lost", model=version.model, version=version.version, blob=version.blob)
 
     def _commit(
-        self,
-        name: str,
-        change: Change,
-        parent: int | None,
-        key: Key | None,
-        before: Callable[[Transaction], None] = lambda transaction: None,
+        self, model: ModelRow, specification: Specification, change: Change, parent: int | None, key: Key | None
     ) -> Reply:
         """Blob first, then the row that publishes it: version, idempotency record and reply in one transaction."""
-        blob = self._blobs.write(safetensors.serialize(*change.snapshot.to_tensors()))
+        store, name = self._store, model.name
+        blob = store.blobs.write(safetensors.serialize(*change.snapshot.to_tensors()))
         weights = weights_file(change.snapshot)
         row = VersionRow(
             model=name, version=0, parent=parent, verb=change.verb, hyperparameters=dict(change.hyperparameters),
             step=change.snapshot.step, loss=change.loss, digest=blob.digest, weights_digest=digest(weights),
-            blob=blob.name, created=self._now(),
+            blob=blob.name, created=store.now(), release=origin.RELEASE, cpu=origin.cpu(),
         )  # fmt: skip
-        try:
-            with self._catalog.transaction() as transaction:
-                if transaction.head(name) != parent:
-                    raise VersionConflict(
-                        f"another writer was first on model '{name}'; repeat", transaction.head(name) or 0
-                    )
-                row = replace(row, version=transaction.last_number(name) + 1)
-                before(transaction)
-                transaction.add_version(row)
-                reply = change.reply(row)
-                if key is not None:
-                    transaction.add_reply(key, reply, row.created)
-        except VersionConflict:
-            self._blobs.remove(blob.name)
-            raise
-        self._cache.put((name, row.version), change.snapshot)
+        with store.publishing(blob) as transaction:
+            if transaction.head(name) != parent:
+                raise StoreBusy(f"another writer was first on model '{name}'; nothing was changed, repeat")
+            row = replace(row, version=transaction.last_number(name) + 1)
+            if parent is None:
+                transaction.add_model(model)
+            transaction.add_version(row)
+            change.also(transaction, row.version)
+            collected = transaction.collect(name, row.version - self._keep)
+            reply = store.record(transaction, key, change.reply(row))
+        store.blobs.remove_all(collected)
+        self._loader.keep(Live(model, row, specification, change.snapshot))
         return reply
-
-    def _alter(
-        self,
-        name: str,
-        apply: Callable[[Transaction], None],
-        key: Key | None,
-        if_match: int | None,
-        reply: Callable[[int], Reply],
-    ) -> Reply:
-        """A write that makes no version."""
-        self._require(name)
-        with self._writer(name, key) as replayed:
-            if replayed is not None:
-                return replayed
-            with self._catalog.transaction() as transaction:
-                head = transaction.head(name)
-                if head is None:
-                    raise ModelNotFound(f"there is no model '{name}'; create it with PUT /v2/models/{name}")
-                _compare(name, head, if_match)
-                apply(transaction)
-                answer = reply(head)
-                if key is not None:
-                    transaction.add_reply(key, answer, self._now())
-            return answer
-
-    def _require(self, name: str) -> None:
-        if self._catalog.model(name) is None:
-            raise ModelNotFound(f"there is no model '{name}'; create it with PUT /v2/models/{name}")
-
-    def _now(self) -> str:
-        return self._clock().strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def weights_file(snapshot: Snapshot) -> list[bytes | memoryview]:
@@ -285,14 +233,32 @@ def weights_file(snapshot: Snapshot) -> list[bytes | memoryview]:
     return safetensors.serialize(snapshot.weights(), INFERENCE)
 
 
-def digest(chunks: list[bytes | memoryview]) -> str:
-    """`sha256:<hex>` of the chunks."""
-    sha = hashlib.sha256()
-    for chunk in chunks:
-        sha.update(chunk)
-    return f"sha256:{sha.hexdigest()}"
+def _number(version: str | None) -> int | str | None:
+    """A version's number, or its alias as it is."""
+    if version is not None and version.isascii() and version.isdigit() and len(version) < 19:
+        return int(version)
+    return version
 
 
 def _compare(name: str, head: int, if_match: int | None) -> None:
     if if_match is not None and if_match != head:
         raise VersionConflict(f"If-Match is {if_match}, but the newest version of model '{name}' is {head}", head)
+
+
+def _no_model(name: str) -> ModelNotFound:
+    return ModelNotFound(f"there is no model '{name}'; create it with PUT /v2/models/{name}")
+
+
+def _no_version(name: str, version: str | None) -> Exception:
+    see = f"see GET /v2/models/{name}/versions"
+    if version is None:
+        return VersionLost(f"the states of all versions of model '{name}' are lost; {see}")
+    return VersionNotFound(f"model '{name}' has no version or alias '{version[:80]}'; {see}")
+
+
+def _no_state(version: VersionRow) -> Exception:
+    kind, how = (VersionGone, "was collected") if version.state == COLLECTED else (VersionLost, "was damaged")
+    return kind(
+        f"version {version.version} of model '{version.model}' is in the history, but its state {how};"
+        f" GET /v2/models/{version.model}/versions tells which are available"
+    )

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from flask import Request
+
 from convserve_model import InputError, Training
 from convserve_service.errors import LimitError, ModelUnloaded, RequestError
-from convserve_service.models import Live
-from convserve_wire.messages import OurRequest
+from convserve_service.live import Live
+from convserve_wire.messages import FitRequest, OurRequest
 from convserve_wire.tensors import Array
 
 
@@ -53,9 +55,9 @@ def loaded(live: Live) -> None:
         raise ModelUnloaded(f"model '{name}' is unloaded; load it with POST /v2/repository/models/{name}/load")
 
 
-def training(base: Training, message: OurRequest) -> Training:
+def training(base: Training, message: OurRequest | FitRequest) -> Training:
     """The model's way of learning with the numbers that this request overrides."""
-    return base.override(_overrides(message))
+    return base.override(overrides(message))
 
 
 def hyperparameters(message: OurRequest, row_count: int | None = None) -> dict[str, Any]:
@@ -64,6 +66,17 @@ def hyperparameters(message: OurRequest, row_count: int | None = None) -> dict[s
     return options if row_count is None else {**options, "rows": row_count}
 
 
-def _overrides(message: OurRequest) -> dict[str, Any]:
+def overrides(message: OurRequest | FitRequest) -> dict[str, Any]:
+    """The numbers of the model's training that a request changes for itself."""
     asked = message.model_dump(exclude_unset=True, include={"loss", "optimizer", "schedule", "clip_grad_norm"})
     return {name: value for name, value in asked.items() if value is not None or name == "clip_grad_norm"}
+
+
+def number(request: Request, name: str, most: int) -> int | None:
+    """A number of the query from 1 to `most`, None where it is not there."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
+        raise RequestError(f"{name} is {text[:40]!r}, but it must be a number from 1 to {most}", name)
+    return int(text)

@@ -7,7 +7,7 @@ import orjson
 from flask import Request as HttpRequest
 from flask import Response
 
-from convserve_service.models import Live
+from convserve_service.live import Live
 from convserve_service.store.records import Reply, VersionRow
 from convserve_wire.compression import compress
 from convserve_wire.envelope import HEADER_LENGTH, Request, encode_reply
@@ -29,6 +29,14 @@ def tensors(request: HttpRequest, decoded: Request[Any], live: Live, outputs: Se
     version = str(live.version.version)
     body, length = encode_reply({"model_name": live.row.name, "model_version": version}, outputs, decoded)
     return send(request, Reply(200, body, _content_type(length), length, version))
+
+
+def file(request: HttpRequest, body: bytes, digest: str) -> Response:
+    """Bytes as they are, under their digest as ETag."""
+    response = Response(body, mimetype="application/octet-stream")
+    response.set_etag(digest)
+    response.make_conditional(request)
+    return response
 
 
 def written(row: VersionRow, steps: int, decoded: Request[Any] | None = None, losses: Sequence[Tensor] = ()) -> Reply:

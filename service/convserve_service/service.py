@@ -4,25 +4,48 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from flask import g
+
 from convserve_model import Engine
+from convserve_service.datasets import Datasets
 from convserve_service.errors import DeadlineExceeded
-from convserve_service.models import Live, Models
+from convserve_service.jobs import Jobs
+from convserve_service.live import Live
+from convserve_service.models import Change, Models
 from convserve_service.operands import loaded
 from convserve_service.settings import Settings
+from convserve_service.store.records import Key, Reply
+from convserve_service.store.store import Store
+from convserve_service.streams import Streams
 from convserve_wire.names import check_name
 
 
 @dataclass(frozen=True)
 class Service:
+    store: Store
     models: Models
+    datasets: Datasets
+    jobs: Jobs
     engine: Engine
+    streams: Streams
     settings: Settings
+    draining: Callable[[], bool]
+
+    def read(self, model: str, version: str | None = None) -> Live:
+        """The version that a request works on; the reply tells where a newer one was lost."""
+        return _told(self.models.read(check_name(model), version))
 
     def live(self, model: str, version: str | None) -> Live:
-        """The version that a request works on; a model that is unloaded answers no one."""
-        live = self.models.read(check_name(model), version)
+        """The same; but a model that is unloaded answers no one."""
+        live = self.read(model, version)
         loaded(live)
         return live
+
+    def write(
+        self, model: str, change: Callable[[Live], Change], *, key: Key | None = None, if_match: int | None = None
+    ) -> Reply:
+        """`change` makes of the newest version the next one."""
+        return self.models.write(check_name(model), lambda live: change(_told(live)), key=key, if_match=if_match)
 
     def deadline(self) -> Callable[[], None]:
         """A check for between two steps: DeadlineExceeded when the request has taken too long."""
@@ -36,3 +59,10 @@ class Service:
                 )
 
         return check
+
+
+def _told(live: Live) -> Live:
+    """Note for the reply that the newest version of this model was lost."""
+    if live.row.degraded is not None:
+        g.degraded = live.row.degraded
+    return live

@@ -20,7 +20,7 @@ def writing(service: Service, view: Writer) -> Callable[..., Response]:
     def endpoint(**parts: Any) -> Response:
         body: Body = bodies.read(request, service.settings.max_body)
         key: Key | None = bodies.idempotency_key(request, body)
-        stored = None if key is None else service.models.replay(key)
+        stored = None if key is None else service.store.replay(key)
         return replies.send(request, stored or view(body, key, **parts))
 
     return endpoint

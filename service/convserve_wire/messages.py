@@ -158,6 +158,20 @@ class VersionRequest(Message):
     version: Version
 
 
+class FitRequest(Message):
+    """A long training on a stored dataset; numbers of the model's families may be overridden for this job."""
+
+    dataset: str
+    epochs: int = Field(default=1, ge=1, le=100_000)
+    batch_size: int = Field(default=64, ge=1)
+    shuffle_seed: Seed | None = None
+    commit_every: int = Field(default=100, ge=1)
+    optimizer: Options | None = None
+    loss: Options | None = None
+    schedule: Options | None = None
+    clip_grad_norm: float | None = None
+
+
 class Base64Image(Message):
     b64: str
 

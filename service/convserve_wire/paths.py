@@ -20,6 +20,14 @@ STEP = "/v2/models/{model}/step"
 ROLLBACK = "/v2/models/{model}/rollback"
 VERSIONS = "/v2/models/{model}/versions"
 ALIAS = "/v2/models/{model}/aliases/{alias}"
+FIT = "/v2/models/{model}/fit"
+
+DATASETS = "/v2/datasets"
+DATASET = "/v2/datasets/{dataset}"
+JOBS = "/v2/jobs"
+JOB = "/v2/jobs/{job}"
+EVENTS = "/v2/jobs/{job}/events"
+CANCEL = "/v2/jobs/{job}/cancel"
 
 
 def versioned(path: str) -> str:

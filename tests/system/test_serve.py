@@ -102,7 +102,7 @@ def test_readers_never_see_an_older_version(tmp_path: Path) -> None:
 
 FORK = """
 import os, signal
-from convserve_service.serve import STOPPING, hold_signals_while_forking, release_signals
+from convserve_service.listener import STOPPING, hold_signals_while_forking, release_signals
 
 hold_signals_while_forking()
 signal.signal(signal.SIGTERM, lambda *_: os._exit(1))

@@ -5,9 +5,11 @@ from collections.abc import Callable
 from flask import Flask
 
 from convserve_service.endpoints import (
+    datasets,
     evaluate,
     gradients,
     infer,
+    jobs,
     models,
     predict,
     repository,
@@ -31,4 +33,6 @@ REGISTER: tuple[Callable[[Flask, Service], None], ...] = (
     evaluate.register,
     weights.register,
     versions.register,
+    datasets.register,
+    jobs.register,
 )

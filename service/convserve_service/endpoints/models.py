@@ -37,7 +37,7 @@ def register(app: Flask, service: Service) -> None:
         return service.models.create(check_name(model), spec, key=key, reply=reply)
 
     def metadata(model: str, version: str | None = None) -> Response:
-        live = service.models.read(check_name(model), version)
+        live = service.read(model, version)
         network = live.specification.network
         numbers = [row.version for row in service.models.versions(model, 100) if row.available]
         members = {
@@ -50,7 +50,7 @@ def register(app: Flask, service: Service) -> None:
         return replies.json(members, version=live.version.version)
 
     def architecture(model: str) -> Response:
-        live = service.models.read(check_name(model))
+        live = service.read(model)
         network = live.specification.network
         described: dict[str, Any] = json.loads(live.specification.text)
         described["model_name"] = model

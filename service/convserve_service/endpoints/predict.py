@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 from convserve_service import images, operands, replies, routes, scores
 from convserve_service.body import read
 from convserve_service.errors import LimitError, RequestError, UnsupportedMedia
-from convserve_service.models import Live
+from convserve_service.live import Live
 from convserve_service.service import Service
 from convserve_wire import paths
 from convserve_wire.messages import Base64Image, PredictRequest, parse

@@ -1,9 +1,12 @@
 """V2's model repository: which models there are, loading and unloading."""
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 from convserve_service import replies, routes
+from convserve_service.body import Body, refuse_if_match
 from convserve_service.service import Service
+from convserve_service.store.records import Key, Reply
+from convserve_service.writes import writing
 from convserve_wire import paths
 from convserve_wire.names import check_name
 
@@ -23,14 +26,16 @@ def register(app: Flask, service: Service) -> None:
             )
         return replies.json(entries)
 
-    def load(model: str) -> Response:
-        service.models.set_loaded(check_name(model), True)
-        return replies.json({})
+    def load(body: Body, key: Key | None, model: str) -> Reply:
+        return turn(model, True, key)
 
-    def unload(model: str) -> Response:
-        service.models.set_loaded(check_name(model), False)
-        return replies.json({})
+    def unload(body: Body, key: Key | None, model: str) -> Reply:
+        return turn(model, False, key)
+
+    def turn(model: str, loaded: bool, key: Key | None) -> Reply:
+        refuse_if_match(request)
+        return service.models.set_loaded(check_name(model), loaded, key=key, reply=replies.plain({}))
 
     routes.add(app, "POST", paths.INDEX, index)
-    routes.add(app, "POST", paths.LOAD, load)
-    routes.add(app, "POST", paths.UNLOAD, unload)
+    routes.add(app, "POST", paths.LOAD, writing(service, load))
+    routes.add(app, "POST", paths.UNLOAD, writing(service, unload))

@@ -21,7 +21,9 @@ def register(app: Flask, service: Service) -> None:
         return replies.json({"live": True})
 
     def ready() -> Response:
-        reason = service.models.unwritable()
+        if service.draining():
+            return replies.json({"ready": False, "reason": "the server is stopping"}, 503)
+        reason = service.store.unwritable()
         return replies.json({"ready": True, "writable": reason is None} | ({"reason": reason} if reason else {}))
 
     routes.add(app, "GET", paths.SERVER, metadata)

@@ -4,14 +4,14 @@ from flask import Flask, request
 
 from convserve_service import operands, replies, routes
 from convserve_service.body import Body, if_match
-from convserve_service.models import Change, Live
+from convserve_service.live import Live
+from convserve_service.models import Change
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply
 from convserve_service.writes import writing
 from convserve_wire import paths
 from convserve_wire.envelope import decode_request
 from convserve_wire.messages import StepRequest
-from convserve_wire.names import check_name
 
 
 def register(app: Flask, service: Service) -> None:
@@ -29,6 +29,6 @@ def register(app: Flask, service: Service) -> None:
             options = operands.hyperparameters(decoded.message)
             return Change(snapshot, "step", lambda row: replies.written(row, 1), options)
 
-        return service.models.write(check_name(model), change, key=key, if_match=expected)
+        return service.write(model, change, key=key, if_match=expected)
 
     routes.add(app, "POST", paths.STEP, writing(service, step))

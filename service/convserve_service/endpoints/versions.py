@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from convserve_service import replies, routes
+from convserve_service import operands, replies, routes
 from convserve_service.body import Body, if_match
-from convserve_service.errors import RequestError
-from convserve_service.models import Change, Live
+from convserve_service.live import Live
+from convserve_service.models import Change
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
@@ -18,7 +18,7 @@ from convserve_wire.names import check_alias, check_name
 
 def register(app: Flask, service: Service) -> None:
     def versions(model: str) -> Response:
-        limit, before = _number("limit", 1000), _number("before", (1 << 62) - 1)
+        limit, before = operands.number(request, "limit", 1000), operands.number(request, "before", (1 << 62) - 1)
         found = service.models.versions(check_name(model), 100 if limit is None else limit, before)
         return replies.json({"model_name": model, "versions": [_describe(row) for row in found]})
 
@@ -26,11 +26,11 @@ def register(app: Flask, service: Service) -> None:
         wanted = parse(VersionRequest, body.data).version
 
         def change(live: Live) -> Change:
-            older = service.models.read(model, wanted)
+            older = service.read(model, wanted)
             options = {"version": str(older.version.version)}
             return Change(older.snapshot, "rollback", lambda row: replies.written(row, 0), options, older.version.loss)
 
-        return service.models.write(check_name(model), change, key=key, if_match=if_match(request))
+        return service.write(model, change, key=key, if_match=if_match(request))
 
     def set_alias(body: Body, key: Key | None, model: str, alias: str) -> Reply:
         wanted = parse(VersionRequest, body.data).version
@@ -54,16 +54,6 @@ def register(app: Flask, service: Service) -> None:
     routes.add(app, "DELETE", paths.ALIAS, writing(service, delete_alias))
 
 
-def _number(name: str, most: int) -> int | None:
-    """A query parameter from 1 to `most`, None where it is not there."""
-    text = request.args.get(name)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
-        raise RequestError(f"{name} is {text[:40]!r}, but it must be a number from 1 to {most}", name)
-    return int(text)
-
-
 def _describe(row: VersionRow) -> dict[str, Any]:
     return {
         "version": str(row.version),
@@ -77,4 +67,6 @@ def _describe(row: VersionRow) -> dict[str, Any]:
         "created": row.created,
         "aliases": list(row.aliases),
         "available": row.available,
+        "release": row.release,
+        "cpu": row.cpu,
     }

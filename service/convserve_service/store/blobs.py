@@ -1,14 +1,19 @@
 """Immutable files under random names: durable when `write` returns; without a catalog row they do not exist."""
 
+import errno
 import hashlib
 import mmap
 import os
 import secrets
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from convserve_service.store.errors import StoreUnavailable
+from convserve_service.store.errors import BlobLost, StoreUnavailable
+
+LOST = {errno.ENOENT, errno.EIO, errno.EUCLEAN, errno.ENODATA}
 
 
 @dataclass(frozen=True)
@@ -43,23 +48,75 @@ class Blobs:
                 os.close(descriptor)
             sync_folder(self.folder)
         except OSError as error:
-            path.unlink(missing_ok=True)
+            self.remove_all([name])
             raise StoreUnavailable(
                 f"the store cannot write ({error.strerror}); nothing was changed, free the disk and repeat"
             ) from error
-        return Blob(name, f"sha256:{sha.hexdigest()}")
+        return Blob(name, _told(sha))
 
     def map(self, name: str) -> mmap.mmap:
-        """The blob's bytes, read-only, from the page cache that all workers share; FileNotFoundError if it is gone."""
-        with open(self.folder / name, "rb") as file:
+        """The blob's bytes, read-only, from the page cache that all workers share; BlobLost if it is gone."""
+        with _reading(), open(self.folder / name, "rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
-    def remove(self, name: str) -> None:
-        """Unlink; who has mapped it keeps it."""
-        (self.folder / name).unlink(missing_ok=True)
+    def check(self, name: str, digest: str) -> None:
+        """BlobLost unless the file can be read and has this digest; by read(), for a bad page of a mapping kills."""
+        sha = hashlib.sha256()
+        with _reading(), open(self.folder / name, "rb", buffering=0) as file:
+            while piece := file.read(1 << 20):
+                sha.update(piece)
+        if _told(sha) != digest:
+            raise BlobLost(f"blob {name} is not what was written")
+
+    def quarantine(self, name: str) -> None:
+        """Move a damaged blob aside, for who wants to look at it."""
+        aside = self.folder.parent / "damaged"
+        with suppress(OSError):
+            aside.mkdir(exist_ok=True)
+            os.rename(self.folder / name, aside / name)
+
+    def probe(self) -> str | None:
+        """Why a blob could not be written now, None where it could; leaves nothing behind."""
+        try:
+            with tempfile.TemporaryFile(dir=self.folder, buffering=0) as file:
+                file.write(bytes(4096))
+        except OSError as error:
+            return f"the data directory cannot be written: {error.strerror}"
+        return None
+
+    def remove_all(self, names: Iterable[str]) -> None:
+        """Unlink; who has mapped one keeps it. What cannot be removed now, the next sweep removes."""
+        for name in names:
+            with suppress(OSError):
+                (self.folder / name).unlink(missing_ok=True)
 
     def names(self) -> set[str]:
         return {path.name for path in self.folder.iterdir()}
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """A file that is gone, empty or unreadable is lost; want of memory or of descriptors says nothing about it."""
+    try:
+        yield
+    except ValueError as error:  # an empty file cannot be mapped
+        raise BlobLost("the file is empty") from error
+    except OSError as error:
+        if error.errno in LOST:
+            raise BlobLost(str(error)) from error
+        raise StoreUnavailable(f"the store cannot read ({error.strerror}); mend that and repeat") from error
+
+
+def digest(chunks: Iterable[bytes | memoryview]) -> str:
+    """`sha256:<hex>` of the chunks."""
+    sha = hashlib.sha256()
+    for chunk in chunks:
+        sha.update(chunk)
+    return _told(sha)
+
+
+def _told(sha: "hashlib._Hash") -> str:
+    return f"sha256:{sha.hexdigest()}"
 
 
 def sync_folder(folder: Path) -> None:

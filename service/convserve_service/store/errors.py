@@ -3,13 +3,21 @@
 StoreError
 ├── ModelNotFound          no such model
 ├── VersionNotFound        no such version or alias
-├── VersionGone            its row is there, its state was collected or damaged
+├── VersionGone            its row is there, its state was collected
+├── VersionLost            its row is there, its state was damaged
+├── DatasetNotFound        no such dataset
+├── DatasetLost            its row is there, its bytes were damaged
+├── JobNotFound            no such job
 ├── ModelExists            created before from another specification
+├── DatasetExists          stored before with other bytes
+├── DatasetInUse           a job still needs it
 ├── VersionConflict        If-Match names another version than the newest; `current` is that
 ├── KeyReused              an idempotency key that came with another request
 ├── KeyInFlight            the first request with this key is still running
+├── BlobLost               a file is gone, cannot be read or is not what was written
 ├── StoreBusy              too many writers wait already
 └── StoreUnavailable       the disk or the catalog refused
+    └── CommitUnknown      COMMIT itself failed: after a crash it may turn out to have happened
 """
 
 
@@ -26,7 +34,25 @@ class VersionNotFound(StoreError): ...
 class VersionGone(StoreError): ...
 
 
+class VersionLost(StoreError): ...
+
+
+class DatasetNotFound(StoreError): ...
+
+
+class DatasetLost(StoreError): ...
+
+
+class JobNotFound(StoreError): ...
+
+
 class ModelExists(StoreError): ...
+
+
+class DatasetExists(StoreError): ...
+
+
+class DatasetInUse(StoreError): ...
 
 
 class VersionConflict(StoreError):
@@ -41,7 +67,13 @@ class KeyReused(StoreError): ...
 class KeyInFlight(StoreError): ...
 
 
+class BlobLost(StoreError): ...
+
+
 class StoreBusy(StoreError): ...
 
 
 class StoreUnavailable(StoreError): ...
+
+
+class CommitUnknown(StoreUnavailable): ...

@@ -3,20 +3,28 @@
 from dataclasses import dataclass
 from typing import Any
 
+AVAILABLE, COLLECTED, DAMAGED = "available", "collected", "damaged"
+QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded", "failed", "cancelled"
+UNFINISHED = (QUEUED, RUNNING)
+
 
 @dataclass(frozen=True)
 class ModelRow:
-    """A model: its specification as JSON text, defaults filled in."""
+    """A model: its specification as JSON text, defaults filled in; `degraded` is a newest version that was lost."""
 
     name: str
     spec: str
     created: str
     loaded: bool
+    degraded: int | None = None
 
 
 @dataclass(frozen=True)
 class VersionRow:
-    """One version. The row stays when its state has gone (`available` false); digests are `sha256:<hex>`."""
+    """One version. The row stays when its state is collected or damaged; digests are `sha256:<hex>`.
+
+    `release` and `cpu` are where its bits come from.
+    """
 
     model: str
     version: int
@@ -29,8 +37,55 @@ class VersionRow:
     weights_digest: str
     blob: str
     created: str
-    available: bool = True
+    release: str
+    cpu: str
+    state: str = AVAILABLE
     aliases: tuple[str, ...] = ()
+
+    @property
+    def available(self) -> bool:
+        return self.state == AVAILABLE
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """An immutable dataset; `digest` is the SHA-256 of its file."""
+
+    name: str
+    digest: str
+    blob: str
+    rows: int
+    size: int
+    created: str
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A long training: `done` of `steps` optimizer steps are committed, the last of them as `version`.
+
+    `attempts` is how often it was begun since the last commit; `speed` is in images a second.
+    """
+
+    id: int
+    model: str
+    dataset: str
+    digest: str
+    options: dict[str, Any]
+    state: str
+    cancel: bool
+    attempts: int
+    done: int
+    steps: int
+    loss: float | None
+    speed: float | None
+    version: int | None
+    error: str | None
+    created: str
+    updated: str
+
+    @property
+    def finished(self) -> bool:
+        return self.state not in UNFINISHED
 
 
 @dataclass(frozen=True)

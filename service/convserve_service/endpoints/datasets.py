@@ -1,0 +1,48 @@
+"""Datasets for jobs: safetensors files, kept byte for byte."""
+
+from typing import Any
+
+from flask import Flask, Response, request
+
+from convserve_service import replies, routes
+from convserve_service.body import Body, refuse_if_match
+from convserve_service.errors import LimitError
+from convserve_service.service import Service
+from convserve_service.store.records import DatasetRow, Key, Reply
+from convserve_service.writes import writing
+from convserve_wire import paths
+from convserve_wire.names import check_name
+
+
+def register(app: Flask, service: Service) -> None:
+    datasets = service.datasets
+
+    def put(body: Body, key: Key | None, dataset: str) -> Reply:
+        refuse_if_match(request)
+        names = {row.name for row in datasets.all()}
+        if check_name(dataset, "dataset") not in names and len(names) >= service.settings.max_datasets:
+            raise LimitError(f"there are {len(names)} datasets already; delete one first")
+        return datasets.put(
+            dataset, body.data, key=key, reply=lambda row, new: replies.plain(_describe(row), 201 if new else 200)
+        )
+
+    def get(dataset: str) -> Response:
+        row = datasets.find(check_name(dataset, "dataset"))
+        return replies.file(request, bytes(datasets.file(row)), row.digest)
+
+    def delete(body: Body, key: Key | None, dataset: str) -> Reply:
+        refuse_if_match(request)
+        reply = replies.plain({"name": dataset, "deleted": True})
+        return datasets.delete(check_name(dataset, "dataset"), key=key, reply=reply)
+
+    def index() -> Response:
+        return replies.json({"datasets": [_describe(row) for row in datasets.all()]})
+
+    routes.add(app, "PUT", paths.DATASET, writing(service, put))
+    routes.add(app, "GET", paths.DATASET, get)
+    routes.add(app, "DELETE", paths.DATASET, writing(service, delete))
+    routes.add(app, "GET", paths.DATASETS, index)
+
+
+def _describe(row: DatasetRow) -> dict[str, Any]:
+    return {"name": row.name, "digest": row.digest, "rows": row.rows, "bytes": row.size, "created": row.created}

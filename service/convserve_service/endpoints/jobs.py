@@ -1,0 +1,60 @@
+"""Long trainings: queue one, look at it, watch it, cancel it."""
+
+from flask import Flask, Response, request
+
+from convserve_service import operands, replies, routes
+from convserve_service.body import Body, if_match, refuse_if_match
+from convserve_service.errors import RequestError
+from convserve_service.jobs import Plan
+from convserve_service.service import Service
+from convserve_service.store.records import JobRow, Key, Reply
+from convserve_service.store.schema import shown_job
+from convserve_service.writes import writing
+from convserve_wire import paths
+from convserve_wire.messages import FitRequest, parse
+from convserve_wire.names import check_name
+
+
+def register(app: Flask, service: Service) -> None:
+    def fit(body: Body, key: Key | None, model: str) -> Reply:
+        message = parse(FitRequest, body.data)
+        live = service.live(model, None)
+        dataset = service.datasets.find(check_name(message.dataset, "dataset"))
+        x, y = service.datasets.arrays(dataset)
+        spec = live.specification
+        operands.rows(live, x[:1], 1)
+        training = operands.training(spec.training, message)
+        service.engine.check_targets(spec.network, training, y, len(x), message.batch_size)
+        plan = Plan(
+            dataset.name, len(x), message.epochs, message.batch_size, message.shuffle_seed, message.commit_every,
+            operands.overrides(message),
+        )  # fmt: skip
+        expected = if_match(request)
+        return service.jobs.add(model, plan, key=key, if_match=expected, reply=lambda job: _reply(job, 202))
+
+    def index() -> Response:
+        limit = operands.number(request, "limit", 1000)
+        return replies.json({"jobs": [shown_job(job) for job in service.jobs.all(limit or 100)]})
+
+    def get(job: str) -> Response:
+        return replies.json(shown_job(service.jobs.find(job)))
+
+    def cancel(body: Body, key: Key | None, job: str) -> Reply:
+        refuse_if_match(request)
+        return service.jobs.cancel(job, key=key, reply=_reply)
+
+    def events(job: str) -> Response:
+        after = request.headers.get("Last-Event-ID", "0")
+        if not (after.isascii() and after.isdigit() and len(after) < 19):
+            raise RequestError(f"Last-Event-ID is {after[:40]!r}, but it must be the id of an event", "Last-Event-ID")
+        return service.streams.events(service.jobs.find(job), int(after))
+
+    routes.add(app, "POST", paths.FIT, writing(service, fit))
+    routes.add(app, "GET", paths.JOBS, index)
+    routes.add(app, "GET", paths.JOB, get)
+    routes.add(app, "GET", paths.EVENTS, events)
+    routes.add(app, "POST", paths.CANCEL, writing(service, cancel))
+
+
+def _reply(job: JobRow, status: int = 200) -> Reply:
+    return replies.plain(shown_job(job), status)

@@ -1,0 +1,84 @@
+"""Jobs as those see them who ask for long trainings; the job process does the work (runner.py)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from convserve_service.datasets import missing
+from convserve_service.models import Models
+from convserve_service.store.errors import JobNotFound
+from convserve_service.store.records import JobRow, Key, Reply
+from convserve_service.store.store import Store, stamp
+from convserve_service.store.transaction import Transaction
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training of `epochs` over the `rows` of a dataset; `overrides` of the model's training are for it alone."""
+
+    dataset: str
+    rows: int
+    epochs: int
+    batch_size: int
+    shuffle_seed: int | None
+    commit_every: int
+    overrides: dict[str, Any]
+
+    @property
+    def steps(self) -> int:
+        return self.epochs * -(-self.rows // self.batch_size)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All but the dataset, for the catalog."""
+        names = ("rows", "epochs", "batch_size", "shuffle_seed", "commit_every", "overrides")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def of(cls, job: JobRow) -> "Plan":
+        return cls(job.dataset, **job.options)
+
+
+class Jobs:
+    """The jobs of a store."""
+
+    def __init__(self, store: Store, models: Models) -> None:
+        self._store = store
+        self._models = models
+
+    def add(
+        self, model: str, plan: Plan, *, key: Key | None, if_match: int | None, reply: Callable[[JobRow], Reply]
+    ) -> Reply:
+        """Queue a training of a model; it begins with whatever version is the newest then."""
+
+        def apply(transaction: Transaction) -> Reply:
+            dataset = transaction.dataset(plan.dataset)
+            if dataset is None:
+                raise missing(plan.dataset)
+            transaction.forget_events(stamp(self._store.clock() - timedelta(hours=self._store.reply_hours)))
+            return reply(transaction.add_job(model, dataset, plan.options, plan.steps, self._store.now()))
+
+        return self._models.alter(model, apply, key=key, if_match=if_match)
+
+    def all(self, limit: int) -> list[JobRow]:
+        """Newest first."""
+        return self._store.catalog.jobs(limit)
+
+    def find(self, job: str) -> JobRow:
+        """The job, or JobNotFound."""
+        number = int(job) if job.isascii() and job.isdigit() and len(job) < 19 else 0
+        row = self._store.catalog.job(number)
+        if row is None:
+            raise JobNotFound(f"there is no job '{job[:40]}'; GET /v2/jobs lists them")
+        return row
+
+    def events(self, job: JobRow, after: int) -> list[tuple[int, str]]:
+        """(id, JSON) of what happened after an event, in order."""
+        return self._store.catalog.events(job.id, after)
+
+    def cancel(self, job: str, *, key: Key | None, reply: Callable[[JobRow], Reply]) -> Reply:
+        """Let it end at its next step; what it has committed stays. A job that has ended stays as it is."""
+        number = self.find(job).id
+        with self._store.catalog.transaction() as transaction:
+            return self._store.record(transaction, key, reply(transaction.cancel_job(number, self._store.now())))

@@ -1,0 +1,78 @@
+"""gunicorn: one process that listens, and workers that answer."""
+
+import os
+import signal
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from convserve_service.release import VERSION
+from convserve_service.settings import Settings
+from convserve_service.supervisor import die_with
+
+STOPPING = {signal.SIGTERM, signal.SIGQUIT}
+
+
+def run(settings: Settings, *, draining: Callable[[], bool]) -> None:
+    """Listen until SIGTERM; requests in flight finish."""
+    hold_signals_while_forking()
+
+    class Application(BaseApplication):  # type: ignore[misc]
+        def load_config(self) -> None:
+            for name, value in options(settings).items():
+                self.cfg.set(name, value)
+
+        def load(self) -> Any:
+            from convserve_service.app import create_app
+
+            return create_app(settings, draining=draining)
+
+    Application().run()
+
+
+def options(settings: Settings) -> dict[str, Any]:
+    """gunicorn's options; every one that differs from its default has its reason here."""
+    return {
+        "bind": f"{settings.host}:{settings.port}",
+        "workers": settings.workers,
+        "worker_class": "gthread",
+        "threads": settings.request_threads,
+        "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # the root may be read-only
+        "control_socket_disable": True,  # nobody needs it, and it listens
+        "graceful_timeout": 30,
+        "timeout": 120,  # a heartbeat: a request has its own deadline
+        "keepalive": 75,
+        "loglevel": "warning",
+        "preload_app": False,  # engines are made after the fork
+        "proc_name": "convserve",
+        "post_fork": partial(_born, os.getpid()),
+        "post_worker_init": partial(_begin, settings),
+    }
+
+
+def hold_signals_while_forking() -> None:
+    """A worker told to stop before it has handlers of its own would run gunicorn's master's, and never stop."""
+    hold = partial(signal.pthread_sigmask, signal.SIG_BLOCK, STOPPING)
+    os.register_at_fork(before=hold, after_in_parent=release_signals)
+
+
+def release_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+def _born(arbiter: int, server: Any, worker: Any) -> None:
+    die_with(arbiter)
+
+
+def _begin(settings: Settings, worker: Any) -> None:
+    """In a worker that is ready: hear signals; the first one says where the service is."""
+    release_signals()
+    if worker.age != 1:
+        return
+    host, port = worker.sockets[0].sock.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(  # noqa: T201
+        f"convserve {VERSION} is ready at http://{shown}:{port} (data in {settings.data_dir})", flush=True
+    )

@@ -1,0 +1,89 @@
+"""One data directory: the catalog, the blobs, and the time that commits are stamped with."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from convserve_service.store.blobs import Blob, Blobs
+from convserve_service.store.catalog import Catalog
+from convserve_service.store.errors import CommitUnknown, KeyReused, StoreUnavailable
+from convserve_service.store.records import Key, Reply
+from convserve_service.store.transaction import Transaction
+
+
+def utc() -> datetime:
+    """The real clock."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Store:
+    """What all who read and write a data directory share. `opened` is when this process came to it."""
+
+    folder: Path
+    catalog: Catalog
+    blobs: Blobs
+    clock: Callable[[], datetime]
+    reply_hours: float
+    opened: str
+
+    @classmethod
+    def open(cls, folder: Path, *, reply_hours: float = 24.0, clock: Callable[[], datetime] = utc) -> "Store":
+        """The store in a folder, made where there is none."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "locks").mkdir(exist_ok=True)
+        blobs, catalog = Blobs(folder / "blobs"), Catalog(folder / "catalog.sqlite")
+        return cls(folder, catalog, blobs, clock, reply_hours, stamp(clock()))
+
+    def now(self) -> str:
+        return stamp(self.clock())
+
+    def replay(self, key: Key) -> Reply | None:
+        """The stored reply of an applied request; KeyReused where the key came with another request."""
+        stored = self.catalog.reply(key.owner, key.value)
+        if stored is None:
+            return None
+        if stored[0] != key.fingerprint:
+            raise KeyReused("this Idempotency-Key came with another request before; make a new key for a new request")
+        return stored[1]
+
+    def record(self, transaction: Transaction, key: Key | None, reply: Reply) -> Reply:
+        """Note the reply beside what it acknowledges, for who repeats the request."""
+        if key is not None:
+            now = self.clock()
+            transaction.add_reply(key, reply, stamp(now), stamp(now - timedelta(hours=self.reply_hours)))
+        return reply
+
+    @contextmanager
+    def publishing(self, blob: Blob) -> Iterator[Transaction]:
+        """The transaction whose row publishes a blob; where it does not commit, the blob goes."""
+        try:
+            with self.catalog.transaction() as transaction:
+                yield transaction
+        except CommitUnknown:
+            raise  # should the row come back after a crash, it needs the blob; else the next start sweeps it
+        except BaseException:
+            self.blobs.remove_all([blob.name])
+            raise
+
+    def unwritable(self) -> str | None:
+        """Why nothing could be committed now, None where it could."""
+        if (reason := self.blobs.probe()) is not None:
+            return reason
+        try:
+            return "another program holds the catalog locked" if self.catalog.write_locked() else None
+        except StoreUnavailable as error:
+            return str(error)
+
+    def sweep(self) -> int:
+        """Remove blobs that nothing needs: left by crashes. Only while nobody writes (at the start)."""
+        orphans = self.blobs.names() - self.catalog.blobs()
+        self.blobs.remove_all(orphans)
+        return len(orphans)
+
+
+def stamp(moment: datetime) -> str:
+    """UTC to milliseconds, as in every reply; the text sorts by time."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -1,0 +1,134 @@
+"""Two child processes: the server, whose end is the end, and a helper beside it, which is begun anew when it dies.
+
+The supervisor has no threads and imports little, so that it may fork at any time. Its children die with it.
+"""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
+WATCHED = {*STOP, signal.SIGCHLD}
+GRACE_SECONDS = 35.0  # the server allows requests in flight 30
+AGAIN_SECONDS = 0.5  # between two lives of the helper
+PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
+
+
+def run(
+    *, server: Callable[[], None], helper: Callable[[], None], drain: Callable[[], None], drain_seconds: float
+) -> int:
+    """Exit status: the server's, where it ends by itself; 0 where SIGTERM or SIGINT ended it."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
+    children = Children(server=fork(server), helper_main=helper)
+    children.helper = fork(helper)
+    while True:
+        got = signal.sigtimedwait(WATCHED, children.patience())
+        if got is not None and got.si_signo in STOP:
+            drain()
+            children.tell_helper()
+            signal.sigtimedwait(STOP, drain_seconds)  # a second signal cuts it short
+            return children.stop()
+        status = children.reap()
+        if status is not None:
+            children.stop()
+            return status
+
+
+@dataclass
+class Children:
+    """Their process numbers; 0 for one that is gone."""
+
+    server: int
+    helper_main: Callable[[], None]
+    helper: int = 0
+    again: float = field(default=0.0)
+
+    def patience(self) -> float:
+        """Seconds until there is something to do without a signal."""
+        return 3600.0 if self.helper else max(0.0, self.again - time.monotonic())
+
+    def reap(self) -> int | None:
+        """Take leave of who died; the server's exit status where it did; begin the helper anew when it is time."""
+        while ended := _ended():
+            if ended[0] == self.server:
+                self.server = 0
+                return ended[1]
+            if ended[0] == self.helper:
+                self.helper, self.again = 0, time.monotonic() + AGAIN_SECONDS
+        if not self.helper and time.monotonic() >= self.again:
+            self.helper = fork(self.helper_main)
+        return None
+
+    def tell_helper(self) -> None:
+        _send(self.helper, signal.SIGTERM)
+
+    def stop(self) -> int:
+        """SIGTERM, patience, then SIGKILL; 0 when the server ended well."""
+        _send(self.server, signal.SIGTERM)
+        _send(self.helper, signal.SIGTERM)
+        end, status = time.monotonic() + GRACE_SECONDS, 0
+        while self.server and time.monotonic() < end:
+            status = self._wait(end) or status
+        end = time.monotonic() + 1
+        while self.helper and time.monotonic() < end:
+            self._wait(end)
+        _send(self.server, signal.SIGKILL)
+        _send(self.helper, signal.SIGKILL)
+        return status
+
+    def _wait(self, end: float) -> int:
+        signal.sigtimedwait({signal.SIGCHLD}, max(0.01, min(0.2, end - time.monotonic())))
+        status = 0
+        while ended := _ended():
+            if ended[0] == self.server:
+                self.server, status = 0, ended[1]
+            if ended[0] == self.helper:
+                self.helper = 0
+        return status
+
+
+def fork(main: Callable[[], None]) -> int:
+    """A child that runs `main` and dies with this process; SIGINT stays blocked, for a terminal sends it to all."""
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        return child
+    status = 1
+    try:
+        die_with(parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED - {signal.SIGINT})
+        main()
+        status = 0
+    except SystemExit as ended:
+        status = ended.code if isinstance(ended.code, int) else 1
+    finally:
+        os._exit(status)
+
+
+def die_with(parent: int) -> None:
+    """Be killed when the parent process dies, whatever kills it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def rename(name: str) -> None:
+    """What `ps` and `top` call this process, at most 15 bytes."""
+    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode())
+
+
+def _ended() -> tuple[int, int] | None:
+    """(process, exit status) of a child that ended."""
+    try:
+        process, status = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        return None
+    return (process, abs(os.waitstatus_to_exitcode(status))) if process else None
+
+
+def _send(process: int, number: int) -> None:
+    if process:
+        os.kill(process, number)

@@ -1,0 +1,45 @@
+"""The process of jobs, beside the workers and at lower priority."""
+
+import os
+import signal
+import time
+
+from convserve_service import logs
+from convserve_service.settings import Settings
+from convserve_service.store.errors import StoreUnavailable
+from convserve_service.store.store import Store
+from convserve_service.supervisor import rename
+
+NAME = "convserve-jobs"
+NICE = 10
+POLL_SECONDS = 0.1
+
+
+def run(settings: Settings) -> None:
+    """Train what is queued until SIGTERM, which stops a job at its next commit."""
+    stopped: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
+    rename(NAME)
+    os.nice(NICE)
+    logs.configure()
+    store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
+    while not stopped and not _wanted(store):  # nothing is loaded before there is work
+        time.sleep(POLL_SECONDS)
+    if stopped:
+        return
+    from convserve_model import Engine
+    from convserve_service.datasets import Datasets
+    from convserve_service.models import Models
+    from convserve_service.runner import Runner
+    from convserve_service.turns import Turns
+
+    turns = Turns(store, writers=1)
+    models = Models(store, turns, keep=settings.keep)
+    Runner(store, models, Datasets(store, turns), Engine(settings.threads), lambda: bool(stopped)).run()
+
+
+def _wanted(store: Store) -> bool:
+    try:
+        return store.catalog.next_job() is not None
+    except StoreUnavailable:
+        return False
