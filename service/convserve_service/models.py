@@ -81,13 +81,15 @@ class Models:
 
     def versions(self, name: str, limit: int, before: int | None = None) -> list[VersionRow]:
         """The history, newest first."""
-        self.require(name)
+        self.find(name)
         return self._store.catalog.versions(name, limit, before)
 
-    def require(self, name: str) -> None:
-        """ModelNotFound where there is none."""
-        if self._store.catalog.model(name) is None:
+    def find(self, name: str) -> ModelRow:
+        """The model, or ModelNotFound."""
+        row = self._store.catalog.model(name)
+        if row is None:
             raise _no_model(name)
+        return row
 
     def create(
         self, name: str, specification: Specification, *, key: Key | None, reply: Callable[[VersionRow, bool], Reply]
@@ -115,7 +117,7 @@ class Models:
         self, name: str, change: Callable[[Live], Change], *, key: Key | None = None, if_match: int | None = None
     ) -> Reply:
         """One transaction: `change` makes of the newest version the next one, which is committed with its reply."""
-        self.require(name)
+        self.find(name)
         with self._turns.take(name, key) as replayed:
             if replayed is not None:
                 return replayed
@@ -132,7 +134,7 @@ class Models:
         if_match: int | None = None,
     ) -> Reply:
         """A write that makes no version: what `apply` does in its transaction."""
-        self.require(name)
+        self.find(name)
         with self._turns.take(name, key) as replayed:
             if replayed is not None:
                 return replayed

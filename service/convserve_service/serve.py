@@ -1,24 +1,21 @@
 """`convserve serve`: own the data directory, then run what listens and what trains as processes of its own."""
 
 import mmap
-import os
 import sys
 from functools import partial
 
-from convserve_service import supervisor
+from convserve_service import blas, supervisor
 from convserve_service.settings import Settings
 from convserve_service.store.errors import StoreUnavailable
 from convserve_service.store.locks import claim
 from convserve_service.store.store import Store
 
-ONE_BLAS_THREAD = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 OLD_SERVER_SECONDS = 10.0
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. The data directory belongs to this server and its children alone."""
-    for name in ONE_BLAS_THREAD:  # before NumPy loads: threads are the executor's business
-        os.environ[name] = "1"
+    blas.one_thread()
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
     _own(settings)
     drain = mmap.mmap(-1, 1)  # shared with all children: not 0 while the server is about to stop

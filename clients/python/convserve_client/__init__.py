@@ -6,6 +6,7 @@ from convserve_client.errors import (
     ConnectionFailed,
     ConvserveError,
     Invalid,
+    JobFailed,
     NotFound,
     PreconditionFailed,
     ReplyError,
@@ -13,8 +14,19 @@ from convserve_client.errors import (
     RequestTimeout,
     ServerError,
 )
+from convserve_client.jobs import Job
 from convserve_client.model import Model
-from convserve_client.results import Choice, ClassCount, Evaluation, Gradients, Prediction, Trained, Version
+from convserve_client.results import (
+    Choice,
+    ClassCount,
+    Dataset,
+    Evaluation,
+    Gradients,
+    JobStatus,
+    Prediction,
+    Trained,
+    Version,
+)
 from convserve_client.retries import Retries
 
 __all__ = [
@@ -24,9 +36,13 @@ __all__ = [
     "Conflict",
     "ConnectionFailed",
     "ConvserveError",
+    "Dataset",
     "Evaluation",
     "Gradients",
     "Invalid",
+    "Job",
+    "JobFailed",
+    "JobStatus",
     "Model",
     "NotFound",
     "PreconditionFailed",

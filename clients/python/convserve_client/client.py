@@ -1,15 +1,19 @@
-"""The service: its models by name."""
+"""The service: its models and datasets by name, its jobs by number."""
 
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
+from convserve_client import datasets, decode
 from convserve_client.architectures import TEMPLATES
 from convserve_client.errors import ConvserveError
+from convserve_client.jobs import Job
 from convserve_client.model import Model
+from convserve_client.results import Dataset, JobStatus
 from convserve_client.retries import Retries
 from convserve_client.transport import Timeout, Transport
 from convserve_wire import paths
+from convserve_wire.tensors import Array
 
 
 class Client:
@@ -77,6 +81,30 @@ class Client:
         """Every model: name, newest version, state."""
         listed: list[dict[str, str]] = self._transport.read("POST", paths.INDEX).json()
         return listed
+
+    def put_dataset(self, name: str, x: Any, y: Any, *, idempotency_key: str | None = None) -> Dataset:
+        """Store x [N,C,H,W] and y under a name; the same again changes nothing, other rows are a Conflict."""
+        return datasets.put(self._transport, x, y, name, key=idempotency_key)
+
+    def dataset(self, name: str) -> tuple[Array, Array]:
+        """(x, y) as they were stored."""
+        return datasets.get(self._transport, name)
+
+    def datasets(self) -> list[Dataset]:
+        """Every dataset, by name."""
+        return datasets.every(self._transport)
+
+    def delete_dataset(self, name: str, *, idempotency_key: str | None = None) -> None:
+        """Conflict while a job uses it."""
+        self._transport.write("DELETE", datasets.path(name), key=idempotency_key)
+
+    def jobs(self, limit: int = 100) -> list[JobStatus]:
+        """Jobs, newest first."""
+        return decode.jobs(self._transport.read("GET", f"{paths.JOBS}?limit={limit}"))
+
+    def job(self, number: int | str) -> Job:
+        """A job by number, without asking whether it is there."""
+        return Job(self._transport, number)
 
     def metadata(self) -> dict[str, Any]:
         """Name, version, extensions and limits of the server."""

@@ -6,16 +6,27 @@ from dataclasses import fields
 from typing import Any, TypeVar
 
 import numpy as np
+import orjson
 
 from convserve_client.errors import ReplyError
-from convserve_client.results import Choice, ClassCount, Evaluation, Gradients, Prediction, Trained, Version
+from convserve_client.results import (
+    Choice,
+    ClassCount,
+    Dataset,
+    Evaluation,
+    Gradients,
+    JobStatus,
+    Prediction,
+    Trained,
+    Version,
+)
 from convserve_client.transport import Reply
 from convserve_wire.envelope import decode_reply
 from convserve_wire.errors import WireError
 from convserve_wire.tensors import Array
 
 GRAD = "grad/"
-R = TypeVar("R", Choice, ClassCount, Version)
+R = TypeVar("R", Choice, ClassCount, Dataset, JobStatus, Version)
 
 
 @contextmanager
@@ -95,6 +106,45 @@ def versions(reply: Reply) -> list[Version]:
         changed = {"version": int(row["version"]), "parent": parent, "aliases": tuple(row["aliases"])}
         rows.append(_known(Version, {**row, **changed}))
     return rows
+
+
+@promised()
+def dataset(reply: Reply) -> Dataset:
+    return _known(Dataset, reply.json())
+
+
+@promised()
+def datasets(reply: Reply) -> list[Dataset]:
+    return [_known(Dataset, row) for row in reply.json()["datasets"]]
+
+
+@promised()
+def job(reply: Reply) -> JobStatus:
+    return _job(reply.json())
+
+
+@promised()
+def jobs(reply: Reply) -> list[JobStatus]:
+    return [_job(row) for row in reply.json()["jobs"]]
+
+
+@promised()
+def event(data: str) -> JobStatus:
+    """A job's status in an event of its stream; its losses are those of the last steps up to `step`."""
+    status = _job(orjson.loads(data))
+    if status.losses.ndim != 1 or len(status.losses) > status.step:
+        raise ValueError(f"{status.losses.size} losses do not fit {status.step} steps")
+    return status
+
+
+def _job(members: Mapping[str, Any]) -> JobStatus:
+    made = members["model_version"]
+    changed = {
+        "job": str(members["job"]),
+        "model_version": None if made is None else int(made),
+        "losses": np.array(members.get("losses") or (), np.float32),
+    }
+    return _known(JobStatus, {**members, **changed})
 
 
 def _known(kind: type[R], members: Mapping[str, Any]) -> R:

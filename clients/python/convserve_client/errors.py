@@ -4,6 +4,7 @@ ConvserveError
 ├── ConnectionFailed         no connection, or one that broke, also after every retry
 ├── RequestTimeout           connected, but no reply in time, also after every retry
 ├── ReplyError               a reply, or a file, that is not what the protocol says
+├── JobFailed                a job ended without its result; `job` is its last status, `error` the service's sentence
 └── RequestError             the server refused; `status`, `code`, `message`, `where`, `request_id`
     ├── NotFound             404
     ├── Conflict             409
@@ -11,6 +12,8 @@ ConvserveError
     ├── Invalid              any other 4xx
     └── ServerError          5xx
 """
+
+from convserve_client.results import JobStatus
 
 
 class ConvserveError(Exception):
@@ -26,6 +29,13 @@ class RequestTimeout(ConvserveError): ...
 class ReplyError(ConvserveError): ...
 
 
+class JobFailed(ConvserveError):
+    def __init__(self, job: JobStatus) -> None:
+        super().__init__(f"job {job.job} {job.state} at step {job.step} of {job.steps}: {job.error or 'no version'}")
+        self.job = job
+        self.error = job.error
+
+
 class RequestError(ConvserveError):
     def __init__(
         self,
@@ -36,6 +46,7 @@ class RequestError(ConvserveError):
         where: str | None = None,
         request_id: str | None = None,
         current_version: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -44,6 +55,7 @@ class RequestError(ConvserveError):
         self.where = where
         self.request_id = request_id
         self.current_version = current_version
+        self.retry_after = retry_after
 
 
 class NotFound(RequestError): ...

@@ -3,16 +3,20 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, Unpack, overload
 from urllib.parse import quote
 
 import numpy as np
 
-from convserve_client import decode, safetensors
+from convserve_client import datasets, decode, safetensors
+from convserve_client.errors import ConvserveError
+from convserve_client.fitting import FitOptions, finish
+from convserve_client.jobs import Job
 from convserve_client.pictures import instances, media_type, numbers, picture
+from convserve_client.progress import Progress
 from convserve_client.results import Evaluation, Gradients, Prediction, Trained, Version
 from convserve_client.tensors import images, paired, targets
-from convserve_client.training import Plan, Progress, run
+from convserve_client.training import Plan, run
 from convserve_client.transport import Transport
 from convserve_wire import paths
 from convserve_wire.envelope import HEADER_LENGTH, encode_request
@@ -129,6 +133,58 @@ class Model:
 
         return run(send, x, y, plan, progress)
 
+    @overload
+    def fit(
+        self, x: Any = None, y: Any = None, *, wait: Literal[True] = True, **options: Unpack[FitOptions]
+    ) -> Trained: ...
+    @overload
+    def fit(self, x: Any = None, y: Any = None, *, wait: Literal[False], **options: Unpack[FitOptions]) -> Job: ...
+    @overload
+    def fit(self, x: Any = None, y: Any = None, *, wait: bool, **options: Unpack[FitOptions]) -> Trained | Job: ...
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        dataset: str | None = None,
+        epochs: int = 1,
+        batch_size: int = 64,
+        shuffle_seed: int | None = None,
+        commit_every: int = 100,
+        optimizer: Options | None = None,
+        loss: Options | None = None,
+        schedule: Options | None = None,
+        clip_grad_norm: float | None = None,
+        wait: bool = True,
+        progress: bool | Progress = True,
+        if_match: int | None = None,
+        idempotency_key: str | None = None,
+    ) -> Trained | Job:
+        """Train as a job of the service, which goes on whatever becomes of this process; the last version.
+
+        On the dataset named, or on x [N,C,H,W] and y, which are stored as the dataset `fit-<their SHA-256>`.
+        A version after every `commit_every` steps or each second; cancelled, the last one of them. JobFailed where
+        a step is not finite. Without `wait` the Job, at once. `progress` is that of `train`.
+        """
+        if (x is None) != (y is None) or (x is None) == (dataset is None):
+            raise ConvserveError("fit takes x and y, or the name of a dataset; give it one of the two")
+        stored = [datasets.put(self._transport, x, y)] if dataset is None else datasets.every(self._transport)
+        dataset = stored[0].name if dataset is None else dataset
+        asked = {
+            "dataset": dataset, "epochs": epochs, "batch_size": batch_size, "shuffle_seed": shuffle_seed,
+            "commit_every": commit_every, "optimizer": optimizer, "loss": loss, "schedule": schedule,
+            "clip_grad_norm": clip_grad_norm,
+        }  # fmt: skip
+        body = {member: value for member, value in asked.items() if value is not None}
+        reply = self._transport.write("POST", self.path(paths.FIT), body, key=idempotency_key, if_match=if_match)
+        started = decode.job(reply)
+        job = Job(self._transport, started.job)
+        if not wait:
+            return job
+        full = started.steps // epochs * batch_size  # where the dataset of a repeated call is gone
+        rows = next((found.rows for found in stored if found.name == dataset), full)
+        return finish(job, rows, batch_size, epochs, self._version, progress)
+
     def step(
         self,
         gradients: Gradients | Mapping[str, Array],
@@ -204,6 +260,9 @@ class Model:
         """One of the wire's paths for this model; whatever a name holds, it stays one part of the path."""
         quoted = {name: quote(part, safe="") for name, part in {**parts, "model": self.name}.items()}
         return paths.fill(path, version=None if version is None else quote(str(version), safe=""), **quoted)
+
+    def _version(self, number: int) -> Version:
+        return self.versions(limit=1, before=number + 1)[0]
 
     def _predict(self, pictures: list[Any], path: str) -> list[Prediction]:
         """As JSON where they are numbers, as a file where it is one, else as multipart."""

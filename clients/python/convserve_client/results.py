@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from convserve_wire.tensors import Array
 
 
@@ -71,6 +73,49 @@ class Trained:
     losses: Array
     digest: str
     weights_digest: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows that the service keeps under a name; the digest is that of their safetensors file."""
+
+    name: str
+    digest: str
+    rows: int
+    bytes: int
+    created: str
+
+
+FINISHED = frozenset({"succeeded", "failed", "cancelled"})
+
+
+@dataclass(frozen=True, eq=False)
+class JobStatus:
+    """How far a job is: `step` of `steps` are committed, `model_version` is the last version that it made.
+
+    `losses` are those since the event before; of all steps in what `wait` returns; else none.
+    """
+
+    job: str
+    model_name: str
+    dataset: str
+    state: str
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float | None
+    images_per_second: float | None
+    seconds_left: float | None
+    model_version: int | None
+    error: str | None
+    created: str
+    updated: str
+    losses: Array = field(default_factory=lambda: np.empty(0, np.float32))
+
+    @property
+    def finished(self) -> bool:
+        return self.state in FINISHED
 
 
 @dataclass(frozen=True)

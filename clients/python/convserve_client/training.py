@@ -1,17 +1,16 @@
 """Long training as several requests, each a transaction; shown as one progress bar."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from convserve_client.errors import ConvserveError
+from convserve_client.progress import Progress, reporter
 from convserve_client.results import Trained
 from convserve_wire.tensors import Array
 
-Progress = Callable[[int, int, float], None]  # images done, images in all, the last loss
 Send = Callable[[Array, Array, Mapping[str, Any], int | None, str | None], Trained]
 
 
@@ -52,7 +51,7 @@ def run(send: Send, x: Array, y: Array, plan: Plan, progress: bool | Progress) -
     """The last version, with the losses of all steps. A write expects the version that the one before it made."""
     losses: list[Array] = []
     done, total, expected = 0, plan.rows * plan.epochs, plan.if_match
-    with _reporter(progress, total) as report:
+    with reporter(progress, total) as report:
         if plan.steps_per_request is None:
             options = {"epochs": plan.epochs, "batch_size": plan.batch_size, "shuffle_seed": plan.shuffle_seed}
             made = send(x, y, options, plan.if_match, plan.key)
@@ -66,22 +65,3 @@ def run(send: Send, x: Array, y: Array, plan: Plan, progress: bool | Progress) -
             done += len(rows)
             report(done, total, float(made.losses[-1]))
     return replace(made, losses=np.concatenate(losses))
-
-
-def _reporter(progress: bool | Progress, total: int) -> AbstractContextManager[Progress]:
-    if callable(progress):
-        return nullcontext(progress)
-    return _bar(total) if progress else nullcontext(lambda done, total, loss: None)
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Progress]:
-    from tqdm import tqdm  # only who asks for a bar needs it
-
-    with tqdm(total=total, unit=" images", unit_scale=True, desc="training") as bar:
-
-        def report(done: int, total: int, loss: float) -> None:
-            bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
-            bar.update(done - bar.n)
-
-        yield report

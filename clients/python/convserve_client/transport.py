@@ -5,7 +5,8 @@ import threading
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,13 @@ import requests
 import urllib3
 
 from convserve_client.errors import ConnectionFailed, ReplyError, RequestError, RequestTimeout, of_status
-from convserve_client.retries import Retries, again
+from convserve_client.events import lines
+from convserve_client.retries import Retries, again, seconds
 from convserve_wire.envelope import HEADER_LENGTH
 
 Timeout = tuple[float, float]
+EVENTS = "text/event-stream"
+QUIET = 20.0  # seconds without a byte after which a stream is dead: the service ends one after 10
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,26 @@ class Transport:
             headers["If-Match"] = f'"{if_match}"'
         return self._send(method, path, body, headers)
 
+    @contextmanager
+    def stream(self, method: str, path: str, headers: Mapping[str, str]) -> Iterator[Iterator[str] | None]:
+        """The lines of an event stream while they come, None where there is none; it is not repeated."""
+        timeout = (self._timeout[0], min(self._timeout[1], QUIET))
+        sent = {"Accept": EVENTS, **headers}
+        try:
+            with self._session().request(
+                method, self.url + path, headers=sent, timeout=timeout, stream=True
+            ) as response:
+                if not response.ok:
+                    raise _refusal(response)
+                if response.status_code == 204:
+                    yield None
+                elif response.headers.get("Content-Type", "").startswith(EVENTS):
+                    yield lines(response.iter_content(None))
+                else:
+                    raise ReplyError("the reply is not a stream of events; is there a convserve service here?")
+        except requests.RequestException as error:
+            raise _unreachable(self.url, error) from error
+
     def close(self) -> None:
         """Close the connections of every thread; the next request opens new ones."""
         with self._lock:
@@ -172,4 +196,5 @@ def _refusal(response: requests.Response) -> RequestError:
         where=where,
         request_id=response.headers.get("X-Request-Id"),
         current_version=int(version) if version.isdigit() else None,
+        retry_after=seconds(response.headers.get("Retry-After")),
     )

@@ -1,7 +1,4 @@
-"""The command line: `serve` is the service, all else is a client of one.
-
-NumPy is not imported before `serve` has set the number of BLAS threads.
-"""
+"""Commands that are clients of a service."""
 
 from __future__ import annotations
 
@@ -13,11 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from convserve_service.release import VERSION
-
 if TYPE_CHECKING:
     from convserve_client import Client
-
 
 URL = click.option(
     "--url", envvar="CONVSERVE_URL", default="http://127.0.0.1:8000", show_default=True, help="Where the service is."
@@ -58,37 +52,7 @@ def load(data: str, part: str) -> tuple[Any, Any]:
         return arrays["x"], arrays["y"]
 
 
-@click.group()
-@click.version_option(VERSION)
-def main() -> None:
-    """Serve and train convolutional neural networks over HTTP."""
-
-
-@main.command()
-@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on, 0 for a free one.  [default: 8000]")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where models live.  [default: convserve-data]")
-@click.option("--workers", type=int, help="Processes that answer requests.  [default: 1]")
-@click.option("--threads", type=int, help="Compute threads of a worker.  [default: the cores]")
-@click.option("--request-threads", type=int, help="Requests that a worker answers at once.  [default: 16]")
-@click.option("--keep", type=int, help="Versions of a model whose state stays.  [default: 100]")
-@click.option("--drain-seconds", type=float, help="Not ready for so long before it stops.  [default: 1]")
-def serve(**given: Any) -> None:
-    """Start the service; every option is also an environment variable CONVSERVE_<OPTION>."""
-    from pydantic import ValidationError
-
-    from convserve_service import serve as server
-    from convserve_service.settings import Settings
-
-    try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
-        raise click.UsageError("; ".join(problems)) from error
-    server.serve(settings)
-
-
-@main.command()
+@click.command()
 @click.argument("name")
 @click.argument("architecture")
 @click.option(
@@ -114,7 +78,7 @@ def create(
         click.echo(f"{name} has {model.architecture()['parameters']:,} parameters and is at version 1")
 
 
-@main.command(name="list")
+@click.command(name="list")
 @URL
 def list_models(url: str) -> None:
     """List the models."""
@@ -123,7 +87,7 @@ def list_models(url: str) -> None:
             click.echo(f"{entry['name']:<24} version {entry['version']:>6}  {entry['state'].lower()}")
 
 
-@main.command()
+@click.command()
 @click.argument("name")
 @click.option("--limit", type=int, default=20, show_default=True, help="How many, newest first.")
 @URL
@@ -137,7 +101,7 @@ def versions(url: str, name: str, limit: int) -> None:
             click.echo(f"{row.version:>7}  {row.verb:<8} {row.step:>9}  {loss:<8} {row.created}  {names}".rstrip())
 
 
-@main.command()
+@click.command()
 @click.argument("name")
 @DATA
 @click.option("--epochs", type=int, default=1, show_default=True)
@@ -156,7 +120,51 @@ def train(url: str, name: str, data: str, epochs: int, batch_size: int, steps_pe
         click.echo(f"{name} is at version {made.version}, step {made.step}, loss {made.losses[-1]:.4f}")
 
 
-@main.command()
+@click.command()
+@click.argument("name")
+@DATA
+@click.option("--dataset", help="A stored dataset, instead of --data.")
+@click.option("--epochs", type=int, default=1, show_default=True)
+@click.option("--batch-size", type=int, default=64, show_default=True)
+@click.option("--commit-every", type=int, default=100, show_default=True, help="Steps that commit together, at most.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order of the rows.")
+@URL
+def fit(
+    url: str, name: str, data: str, dataset: str | None, epochs: int, batch_size: int, commit_every: int, seed: int
+) -> None:
+    """Train a model as a job of the service, which goes on when you leave."""
+    x, y = (None, None) if dataset else load(data, "train")
+    with connect(url) as client:
+        made = client.model(name).fit(
+            x, y, dataset=dataset, epochs=epochs, batch_size=batch_size, commit_every=commit_every, shuffle_seed=seed,
+            progress=True,
+        )  # fmt: skip
+        click.echo(f"{name} is at version {made.version}, step {made.step}, loss {made.losses[-1]:.4f}")
+
+
+@click.command()
+@URL
+def jobs(url: str) -> None:
+    """List the jobs, newest first."""
+    with connect(url) as client:
+        for job in client.jobs():
+            loss = "" if job.loss is None else f"loss {job.loss:.4f}"
+            click.echo(
+                f"{job.job:>5}  {job.model_name:<24} {job.state:<10} step {job.step} of {job.steps}  {loss}".rstrip()
+            )
+
+
+@click.command()
+@click.argument("job")
+@URL
+def cancel(url: str, job: str) -> None:
+    """Let a job end at its next step; what it has committed stays."""
+    with connect(url) as client:
+        client.job(job).cancel()
+        click.echo(f"job {job} is {client.job(job).status().state}")
+
+
+@click.command()
 @click.argument("name")
 @DATA
 @URL
@@ -169,7 +177,7 @@ def evaluate(url: str, name: str, data: str) -> None:
         click.echo(f"version {judged.version}: loss {judged.loss:.4f}{accuracy} on {judged.count} rows")
 
 
-@main.command()
+@click.command()
 @click.argument("name")
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False))
 @click.option("--top-k", type=int, default=1, show_default=True, help="How many classes to show.")
@@ -179,20 +187,3 @@ def predict(url: str, name: str, pictures: tuple[str, ...], top_k: int) -> None:
     with connect(url) as client:
         for file, prediction in zip(pictures, client.model(name).predict(list(pictures), top_k=top_k), strict=True):
             click.echo(f"{file}: {', '.join(map(str, prediction.top))}")
-
-
-@main.command()
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of weights and order.")
-@click.option("--epochs", type=int, default=8, show_default=True)
-@click.option("--keep", is_flag=True, help="Keep serving the trained model, on --port, from --data-dir.")
-@click.option("--port", type=int, default=8000, show_default=True, help="With --keep: port to listen on.")
-@click.option("--data-dir", type=click.Path(path_type=Path), default=Path("convserve-data"), show_default=True)
-def demo(seed: int, epochs: int, keep: bool, port: int, data_dir: Path) -> None:
-    """Train a LeNet-5 on real handwritten digits over HTTP, and see what it thinks."""
-    from convserve_service import demo as demonstration
-
-    with failures():
-        if keep:
-            demonstration.keep(seed=seed, epochs=epochs, port=port, data_dir=data_dir)
-        else:
-            demonstration.show(seed=seed, epochs=epochs)
