@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from convserve_client import Client
 from convserve_client.pictures import png
 from convserve_client.samples import digits
 from convserve_model import LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
 from convserve_service.app import create_app
 from convserve_service.settings import Settings
-from tests.servers import ROOT, environment
+from tests.servers import ROOT, environment, serving
 
 README = (ROOT / "README.md").read_text()
 ADDRESS = "http://127.0.0.1:8000"
@@ -30,15 +31,17 @@ def here(text: str, server: str, name: str) -> str:
 
 
 def test_the_client_script_runs(server: str, name: str) -> None:
-    """Word by word; it learns, predicts and differentiates."""
+    """Word by word; it learns, predicts and differentiates, and then again as a job."""
+    script = block("python", "Client(") + block("python", "model.fit(")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", here(block("python", "Client("), server, name)],
+        [sys.executable, "-W", "error", "-c", here(script, server, name)],
         env=environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     accuracy = float(re.search(r"accuracy ([\d.]+)%", done.stdout)[1])  # type: ignore[index]
     assert accuracy > 90
     assert "(1, 1, 28, 28) (6, 1, 5, 5)" in done.stdout
+    assert "625 625" in done.stdout
 
 
 def test_the_curl_commands_run(server: str, name: str, tmp_path: Path) -> None:
@@ -71,12 +74,25 @@ def test_the_command_line_runs(server: str, name: str, tmp_path: Path) -> None:
         assert name in done.stdout or "version" in done.stdout or "digit.png" in done.stdout
 
 
+def test_the_commands_on_a_data_directory_run(tmp_path: Path) -> None:
+    """On a model that a job made, beside its service."""
+    with serving(tmp_path / "data") as running, Client(running.url) as client:
+        data = digits()
+        model = client.create("net", "lenet5")
+        model.fit(data.train_images[:200], data.train_labels[:200], progress=False)
+        for command in block("sh", "convserve verify").splitlines():
+            line = command.replace("convserve ", f"'{sys.executable}' -W error -m convserve_service ", 1)
+            line = line.replace("convserve-data", str(tmp_path / "data"))
+            done = subprocess.run(["sh", "-c", line], env=environment(), capture_output=True, text=True, timeout=60)
+            assert done.returncode == ("WORRY" in done.stdout), (command, done.stdout, done.stderr)
+
+
 def test_every_route_is_in_the_readme(tmp_path: Path) -> None:
     """And the README names no other."""
     app = create_app(Settings(data_dir=tmp_path, threads=1))
     routes = set()
     for rule in app.url_map.iter_rules():
-        path = rule.rule.replace("<model>", "{m}").replace("<version>", "{v}").replace("<alias>", "{a}")
+        path = re.sub(r"<(.).*?>", r"{\1}", rule.rule)
         routes |= {f"{method} {path}" for method in rule.methods or () if method not in ("HEAD", "OPTIONS")}
     promised = set()
     for text in re.findall(r"`((?:GET|PUT|POST|DELETE) /[^`]*)`", README):
