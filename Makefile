@@ -7,10 +7,10 @@ SERVE := $(VENV)/ready-serve
 TORCH := torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo serve test oracle lint format clean
+.PHONY: help install demo serve test oracle bench-training bench-isolation lint format clean
 
 help: ## Show what there is
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 install: $(SERVE) ## Make .venv with the pinned dependencies and the command convserve
 
@@ -26,6 +26,12 @@ test: $(READY) ## Run every test that needs no PyTorch
 oracle: $(READY) ## Compare live with PyTorch
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pytest -m oracle -n auto
+
+bench-training: $(SERVE) ## Measure what a durable step over HTTP costs more than one in process (ARGS='--rounds 400')
+	$(BIN)/python -m bench.training $(ARGS)
+
+bench-isolation: $(SERVE) ## Measure what readers, writers, restarts and new connections notice of each other
+	$(BIN)/python -m bench.isolation $(ARGS)
 
 lint: $(READY) ## Check format, style, types and the imports between packages
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -61,15 +62,16 @@ def wal_bug(version: tuple[int, ...]) -> bool:
     return version[2] < patch if patch is not None else version < (3, 51, 3)
 
 
-def filesystem(path: Path) -> str:
-    """The type of the file system that holds a path, as in /proc/mounts."""
-    best, kind = -1, "unknown"
-    for line in Path("/proc/mounts").read_text().splitlines():
-        _, mount, found, *_ = line.split(" ")
-        inside = path.is_relative_to(mount.encode().decode("unicode_escape"))
-        if inside and len(mount) >= best:
-            best, kind = len(mount), found
-    return kind
+def filesystem(folder: Path) -> str:
+    """The type of the file system that a folder is on, as the kernel calls it: proc(5), mountinfo."""
+    found = "?"
+    longest = -1
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, after = line.split(" - ", 1)
+        mounted = Path(re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), before.split()[4]))
+        if folder.resolve().is_relative_to(mounted) and len(mounted.parts) >= longest:  # the last mount hides others
+            found, longest = after.split()[0], len(mounted.parts)
+    return found
 
 
 def _sqlite() -> Fact:

@@ -10,6 +10,7 @@ from gunicorn.app.base import BaseApplication
 
 from convserve_service.release import VERSION
 from convserve_service.settings import Settings
+from convserve_service.sharing import Counts, SharingWorker
 from convserve_service.supervisor import die_with
 
 STOPPING = {signal.SIGTERM, signal.SIGQUIT}
@@ -37,7 +38,7 @@ def options(settings: Settings) -> dict[str, Any]:
     return {
         "bind": f"{settings.host}:{settings.port}",
         "workers": settings.workers,
-        "worker_class": "gthread",
+        "worker_class": SharingWorker,
         "threads": settings.request_threads,
         "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # the root may be read-only
         "control_socket_disable": True,  # nobody needs it, and it listens
@@ -47,6 +48,8 @@ def options(settings: Settings) -> dict[str, Any]:
         "loglevel": "warning",
         "preload_app": False,  # engines are made after the fork
         "proc_name": "convserve",
+        "pre_fork": partial(_expect, Counts()),
+        "child_exit": _bury,
         "post_fork": partial(_born, os.getpid()),
         "post_worker_init": partial(_begin, settings),
     }
@@ -60,6 +63,14 @@ def hold_signals_while_forking() -> None:
 
 def release_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+def _expect(counts: Counts, server: Any, worker: Any) -> None:
+    worker.counts, worker.slot = counts, counts.join()
+
+
+def _bury(server: Any, worker: Any) -> None:
+    worker.counts.leave(worker.slot)
 
 
 def _born(arbiter: int, server: Any, worker: Any) -> None:

@@ -1,0 +1,1 @@
+"""Benchmarks: what a promise costs, and whether it is kept while the service is busy."""

@@ -1,0 +1,83 @@
+"""What the kernel tells about a server's processes: who they are, who has a connection, who holds or awaits a lock.
+
+Sources: proc(5), /proc/net/tcp and /proc/locks.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The processes that hold a flock and that wait for it, one entry for each descriptor."""
+
+    held: tuple[int, ...]
+    waiting: tuple[int, ...]
+
+
+def members(session: int) -> list[int]:
+    """The processes of a session, which a server that was started in one of its own leads."""
+    found = []
+    for entry in PROC.iterdir():
+        with suppress(ProcessLookupError):
+            if entry.name.isdigit() and os.getsid(int(entry.name)) == session:
+                found.append(int(entry.name))
+    return sorted(found)
+
+
+def accepted(session: int, server_port: int, client_port: int) -> int | None:
+    """The process of a session that has the server's end of a connection; None before it is accepted."""
+    ends = [f"{server_port:04X}", f"{client_port:04X}"]
+    for line in (PROC / "net" / "tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if [words[1].split(":")[1], words[2].split(":")[1]] == ends:
+            return next((pid for pid in members(session) if f"socket:[{words[9]}]" in _open_files(pid)), None)
+    return None
+
+
+def lock(path: Path) -> Lock:
+    """Who has to do with the flock of a file."""
+    end = f":{path.stat().st_ino}" if path.exists() else ":"
+    held: list[int] = []
+    waiting: list[int] = []
+    for line in (PROC / "locks").read_text().splitlines():
+        words = line.split()
+        waits = words[1] == "->"
+        kind, pid, file = words[2 if waits else 1], words[5 if waits else 4], words[6 if waits else 5]
+        if kind == "FLOCK" and file.endswith(end):
+            (waiting if waits else held).append(int(pid))
+    return Lock(tuple(held), tuple(waiting))
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """A process that gets no time, as one that hangs."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def until(true: Callable[[], bool], seconds: float) -> bool:
+    """Whether it became true in time."""
+    end = time.monotonic() + seconds
+    while not (now := true()) and time.monotonic() < end:
+        time.sleep(0.002)
+    return now
+
+
+def _open_files(pid: int) -> set[str]:
+    found = set()
+    with suppress(OSError):
+        for entry in (PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                found.add(os.readlink(entry))
+    return found

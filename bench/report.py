@@ -1,0 +1,24 @@
+"""Figures as text: aligned tables, and goals that are met or missed."""
+
+from collections.abc import Sequence
+from statistics import median
+
+import click
+
+
+def spread(values: Sequence[float], scale: float = 1.0, digits: int = 2) -> list[str]:
+    """Minimum, median and maximum."""
+    return [f"{scale * value:.{digits}f}" for value in (min(values), median(values), max(values))]
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """The first column to the left, all others to the right."""
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
+    for row in (head, *rows):
+        cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        click.echo("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
+    click.echo()
+
+
+def goal(text: str, got: str, met: bool) -> None:
+    click.echo(f"goal: {text}: {got}: {'met' if met else 'missed'}")
