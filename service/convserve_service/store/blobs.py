@@ -29,8 +29,9 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        sync_folder(folder.parent)
+        if not folder.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            sync_folder(folder.parent)
 
     def write(self, chunks: Iterable[bytes | memoryview]) -> Blob:
         """A new blob, on disk with its name; StoreUnavailable where the disk refuses (the file is abandoned)."""

@@ -6,6 +6,7 @@ transaction and every checkpoint runs under one file lock, and automatic checkpo
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +22,7 @@ from convserve_service.store.transaction import REPLY, UNENDED, Transaction
 CHECKPOINT_PAGES = 1000
 BUSY_SECONDS = 2.0  # how long a program that ignores our lock may hold SQLite's; its next victims wait less
 NO_SECONDS = 0.05
+HELD_SECONDS = 0.25  # a commit takes milliseconds
 NOT_COMMITTED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 
 
@@ -32,7 +34,7 @@ class Catalog:
         self._lock = path.with_suffix(".lock")
         self._local = threading.local()
         self._patience = BUSY_SECONDS
-        with _translated(), locked(self._lock):
+        with _translated():
             self._prepare()
 
     def model(self, name: str) -> ModelRow | None:
@@ -139,17 +141,27 @@ class Catalog:
             with suppress(sqlite3.Error, OSError):  # the commit stands, whatever becomes of its tidying
                 self._checkpoint(connection)
 
-    def write_locked(self) -> bool:
-        """Whether somebody who does not follow our lock holds SQLite's; asked without waiting."""
-        with suppress(BlockingIOError), locked(self._lock, wait=False):
-            connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+    def held(self) -> bool:
+        """Whether somebody keeps writers out: a program that ignores our lock, or one of us that waits for it."""
+        end = time.monotonic() + HELD_SECONDS
+        while True:
             try:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("ROLLBACK")
-            except sqlite3.Error:
-                return True
-            finally:
-                connection.close()
+                with locked(self._lock, wait=False):
+                    return self._held_by_others()
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    return True
+                time.sleep(HELD_SECONDS / 50)
+
+    def _held_by_others(self) -> bool:
+        connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            return True
+        finally:
+            connection.close()
         return False
 
     def _begin(self) -> sqlite3.Connection:
@@ -164,18 +176,22 @@ class Catalog:
         return connection
 
     def _prepare(self) -> None:
-        connection = self._connection()
-        connection.execute("PRAGMA journal_mode = WAL")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
-        if found == 0:
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {schema.TABLES} PRAGMA user_version = {schema.VERSION}; COMMIT;"
-            )
-        elif found != schema.VERSION:
+        """Make the tables where there are none; one that has them is only read, for the disk may refuse writes."""
+        if self._format() == 0:
+            with locked(self._lock):
+                if self._format() == 0:
+                    self._connection().execute("PRAGMA journal_mode = WAL")
+                    self._connection().executescript(
+                        f"BEGIN IMMEDIATE; {schema.TABLES} PRAGMA user_version = {schema.VERSION}; COMMIT;"
+                    )
+        if (found := self._format()) != schema.VERSION:
             raise StoreUnavailable(
                 f"the catalog has format {found}, but this release reads {schema.VERSION};"
                 " use the release that made it, or another data directory"
             )
+
+    def _format(self) -> int:
+        return int(self._connection().execute("PRAGMA user_version").fetchone()[0])
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)

@@ -73,7 +73,7 @@ class Store:
         if (reason := self.blobs.probe()) is not None:
             return reason
         try:
-            return "another program holds the catalog locked" if self.catalog.write_locked() else None
+            return "another program holds the catalog locked" if self.catalog.held() else None
         except StoreUnavailable as error:
             return str(error)
 
