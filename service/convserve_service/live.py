@@ -10,7 +10,7 @@ from convserve_service.store.errors import BlobLost
 from convserve_service.store.records import ModelRow, VersionRow
 from convserve_service.store.store import Store
 
-CACHE_BYTES = 256 << 20
+CACHE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)

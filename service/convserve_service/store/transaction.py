@@ -5,6 +5,7 @@ import sqlite3
 from typing import Any
 
 from convserve_service.store import schema
+from convserve_service.store.errors import KeyInFlight
 from convserve_service.store.records import (
     AVAILABLE,
     CANCELLED,
@@ -101,15 +102,19 @@ class Transaction:
         return self._execute("DELETE FROM aliases WHERE model = ? AND alias = ?", (model, alias)).rowcount == 1
 
     def add_reply(self, key: Key, reply: Reply, created: str, expired: str) -> None:
-        """Record a reply, and forget those made before `expired`."""
+        """Record a reply, and forget those made before `expired`; KeyInFlight where the key was applied meanwhile."""
         self._execute("DELETE FROM replies WHERE created < ?", (expired,))
-        self._execute(
-            f"INSERT INTO replies (owner, key, fingerprint, {REPLY}, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                key.owner, key.value, key.fingerprint, reply.status, reply.body, reply.content_type,
-                reply.header_length, reply.model_version, created,
-            ),
+        values = (
+            key.owner, key.value, key.fingerprint, reply.status, reply.body, reply.content_type, reply.header_length,
+            reply.model_version, created,
         )  # fmt: skip
+        try:
+            self._execute(
+                f"INSERT INTO replies (owner, key, fingerprint, {REPLY}, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+        except sqlite3.IntegrityError as error:
+            raise KeyInFlight("another request with this Idempotency-Key was applied meanwhile; repeat") from error
 
     def dataset(self, name: str) -> DatasetRow | None:
         row = self._execute(f"SELECT {listed(schema.DATASET)} FROM datasets WHERE name = ?", (name,)).fetchone()

@@ -1,0 +1,170 @@
+"""The store by itself: what publishes, what is refused, and what a refusal leaves behind."""
+
+import errno
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from convserve_service.store.blobs import Blobs
+from convserve_service.store.errors import BlobLost, CommitUnknown, KeyInFlight, KeyReused, StoreUnavailable
+from convserve_service.store.locks import holder, locked, note
+from convserve_service.store.records import DatasetRow, Key, Reply
+from convserve_service.store.store import Store
+
+KEY = Key("", "k", b"request")
+REPLY = Reply(200, b"{}")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store.open(tmp_path / "data")
+
+
+@pytest.fixture
+def held(store: Store) -> Iterator[sqlite3.Connection]:
+    """Another program in a transaction on the catalog."""
+    connection = sqlite3.connect(store.folder / "catalog.sqlite", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    yield connection
+    connection.close()
+
+
+def row(name: str, blob: str) -> DatasetRow:
+    return DatasetRow(name, "sha256:0", blob, 1, 1, "")
+
+
+def test_a_key_is_recorded_once(store: Store) -> None:
+    """The UNIQUE constraint refuses the second in its transaction; with another fingerprint the key is reused."""
+
+    def apply(name: str) -> None:
+        with store.catalog.transaction() as transaction:
+            transaction.add_dataset(row(name, "b"))
+            store.record(transaction, KEY, REPLY)
+
+    apply("first")
+    with pytest.raises(KeyInFlight):
+        apply("second")
+    assert [found.name for found in store.catalog.datasets()] == ["first"]
+    assert store.replay(KEY) == REPLY
+    with pytest.raises(KeyReused):
+        store.replay(Key("", "k", b"another request"))
+    assert store.replay(Key("somebody", "k", b"another request")) is None
+
+
+def test_a_refused_transaction_takes_its_blob_with_it(store: Store) -> None:
+    """And leaves no row."""
+    blob = store.blobs.write([b"data"])
+
+    def publish() -> None:
+        with store.publishing(blob) as transaction:
+            transaction.add_dataset(row("d", blob.name))
+            transaction.add_dataset(row("d", blob.name))
+
+    with pytest.raises(StoreUnavailable):
+        publish()
+    assert store.blobs.names() == set()
+    assert store.catalog.dataset("d") is None
+
+
+def test_a_commit_whose_fate_is_unknown_keeps_its_blob(store: Store) -> None:
+    """A crash may turn the row up again; the next sweep decides."""
+    blob = store.blobs.write([b"data"])
+    with pytest.raises(CommitUnknown), store.publishing(blob):
+        raise CommitUnknown("fsync failed")
+    assert store.blobs.names() == {blob.name}
+    assert store.sweep() == 1
+    assert store.blobs.names() == set()
+
+
+def test_writers_wait_once_for_who_ignores_the_lock(store: Store, held: sqlite3.Connection) -> None:
+    """The first two seconds, the next ones hardly; when it is gone all is well."""
+    seconds = []
+    for _ in range(3):
+        started = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="repeat"), store.catalog.transaction():
+            pass
+        seconds.append(time.monotonic() - started)
+    assert seconds[0] >= 2
+    assert max(seconds[1:]) < 1
+    assert store.unwritable() == "another program holds the catalog locked"
+    held.execute("ROLLBACK")
+    with store.catalog.transaction() as transaction:
+        transaction.add_dataset(row("d", "b"))
+    assert store.unwritable() is None
+
+
+def test_a_locked_catalog_can_be_read(store: Store, held: sqlite3.Connection) -> None:
+    started = time.monotonic()
+    assert store.catalog.models() == []
+    assert time.monotonic() - started < 1
+
+
+def test_a_newer_catalog_is_refused(store: Store) -> None:
+    """Rather than misread."""
+    connection = sqlite3.connect(store.folder / "catalog.sqlite")
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreUnavailable, match="format 99"):
+        Store.open(store.folder)
+
+
+def test_replies_are_forgotten_after_their_time(tmp_path: Path) -> None:
+    """Not before."""
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    store = Store.open(tmp_path, clock=lambda: now, reply_hours=24)
+    for hours, kept in ((0, True), (23, True), (25, False)):
+        now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
+        with store.catalog.transaction() as transaction:
+            store.record(transaction, Key("", str(hours), b""), REPLY)
+        assert (store.catalog.reply("", "0") is not None) == kept
+
+
+def test_a_lock_says_who_holds_it(tmp_path: Path) -> None:
+    """Nobody, then what its holder wrote; a second descriptor of the same process waits like any other."""
+    path = tmp_path / "lock"
+    assert holder(path) is None
+    with locked(path) as descriptor:
+        note(descriptor, b"me")
+        assert (holder(path) or b"").rstrip(b"\0") == b"me"
+        with pytest.raises(BlockingIOError), locked(path, wait=False):
+            pass
+        waiting = threading.Thread(target=lambda: locked(path).__enter__())
+        waiting.daemon = True
+        waiting.start()
+        waiting.join(0.1)
+        assert waiting.is_alive()
+    waiting.join(5)
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENOMEM, errno.EACCES])
+def test_want_of_means_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """A version is given up only where its file is gone or unreadable, not where this process lacks a descriptor."""
+    blobs = Blobs(tmp_path)
+    blob = blobs.write([b"data"])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(code, "refused")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    for look in (lambda: blobs.check(blob.name, blob.digest), lambda: blobs.map(blob.name)):
+        with pytest.raises(StoreUnavailable):
+            look()
+
+
+def test_damage_is_told(tmp_path: Path) -> None:
+    """Other bytes, none, or no file."""
+    blobs = Blobs(tmp_path)
+    blob = blobs.write([b"data"])
+    blobs.check(blob.name, blob.digest)
+    path = tmp_path / blob.name
+    for spoil in (lambda: path.write_bytes(b"dato"), lambda: path.write_bytes(b""), path.unlink):
+        spoil()
+        with pytest.raises(BlobLost):
+            blobs.check(blob.name, blob.digest)
+    with pytest.raises(BlobLost):
+        blobs.map(blob.name)
