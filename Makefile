@@ -7,7 +7,7 @@ SERVE := $(VENV)/ready-serve
 TORCH := torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo serve test oracle bench-training bench-isolation lint format clean
+.PHONY: help install demo serve test oracle crash bench-training bench-isolation lint format clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -26,6 +26,9 @@ test: $(READY) ## Run every test that needs no PyTorch
 oracle: $(READY) ## Compare live with PyTorch
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pytest -m oracle -n auto
+
+crash: $(READY) ## Kill the service 200 times under load, and look for what it acknowledged (ten minutes)
+	$(BIN)/python -m tests.crash --kills 200 --seed 1
 
 bench-training: $(SERVE) ## Measure what a durable step over HTTP costs more than one in process (ARGS='--rounds 400')
 	$(BIN)/python -m bench.training $(ARGS)

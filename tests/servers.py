@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).parent.parent
 READY = re.compile(r"is ready at (http://\S+)")
@@ -30,14 +31,21 @@ def environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": os.pathsep.join(str(ROOT / source) for source in SOURCES)}
 
 
+def launch(data_dir: Path, *options: str, log: IO[str] | None = None) -> subprocess.Popen[str]:
+    """`convserve serve` in a process group of its own; `log` takes what it says on stderr."""
+    given = [*DEFAULTS, "--data-dir", str(data_dir), *options]
+    command = [sys.executable, "-m", "convserve_service", "serve", *given]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment(), start_new_session=True
+    )
+
+
 @contextmanager
 def serving(data_dir: Path, *options: str) -> Iterator[Server]:
     """`convserve serve` until the block ends; it must then stop by itself within 15 seconds."""
-    given = [*DEFAULTS, "--data-dir", str(data_dir), *options]
-    command = [sys.executable, "-m", "convserve_service", "serve", *given]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment(), start_new_session=True)
+    process = launch(data_dir, *options)
     try:
-        yield Server(_address(process), process, data_dir)
+        yield Server(address(process), process, data_dir)
     finally:
         if process.poll() is None:
             process.terminate()
@@ -50,7 +58,8 @@ def serving(data_dir: Path, *options: str) -> Iterator[Server]:
             process.stdout.close()
 
 
-def _address(process: subprocess.Popen[str]) -> str:
+def address(process: subprocess.Popen[str]) -> str:
+    """Where it is, as soon as it says that it is ready."""
     assert process.stdout is not None
     timer = threading.Timer(30, process.kill)
     timer.start()

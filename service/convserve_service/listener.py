@@ -2,22 +2,29 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import structlog
 from gunicorn.app.base import BaseApplication
 
+from convserve_service import logs
 from convserve_service.release import VERSION
 from convserve_service.settings import Settings
 from convserve_service.sharing import Counts, SharingWorker
+from convserve_service.store.errors import StoreUnavailable
 from convserve_service.supervisor import die_with
 
+AGAIN_SECONDS = 1.0
 STOPPING = {signal.SIGTERM, signal.SIGQUIT}
+log = structlog.get_logger("convserve")
 
 
 def run(settings: Settings, *, draining: Callable[[], bool]) -> None:
     """Listen until SIGTERM; requests in flight finish."""
+    logs.configure()
     hold_signals_while_forking()
 
     class Application(BaseApplication):  # type: ignore[misc]
@@ -26,11 +33,21 @@ def run(settings: Settings, *, draining: Callable[[], bool]) -> None:
                 self.cfg.set(name, value)
 
         def load(self) -> Any:
-            from convserve_service.app import create_app
-
-            return create_app(settings, draining=draining)
+            return _application(settings, draining)
 
     Application().run()
+
+
+def _application(settings: Settings, draining: Callable[[], bool]) -> Any:
+    """The application; a worker that cannot have it tries again, for one that does not start would end the others."""
+    from convserve_service.app import create_app
+
+    while True:
+        try:
+            return create_app(settings, draining=draining)
+        except (OSError, StoreUnavailable) as error:
+            log.warning("a worker waits", error=str(error))
+            time.sleep(AGAIN_SECONDS)
 
 
 def options(settings: Settings) -> dict[str, Any]:

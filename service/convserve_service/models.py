@@ -11,6 +11,7 @@ from convserve_service import origin
 from convserve_service.live import Live, Loader
 from convserve_service.specification import Specification
 from convserve_service.store.blobs import digest
+from convserve_service.store.catalog import NUMBERS
 from convserve_service.store.errors import (
     BlobLost,
     ModelExists,
@@ -22,7 +23,7 @@ from convserve_service.store.errors import (
     VersionLost,
     VersionNotFound,
 )
-from convserve_service.store.records import COLLECTED, Key, ModelRow, Reply, VersionRow
+from convserve_service.store.records import COLLECTED, DAMAGED, Key, ModelRow, Reply, VersionRow
 from convserve_service.store.store import Store
 from convserve_service.store.transaction import Transaction
 from convserve_service.turns import Turns
@@ -61,9 +62,10 @@ class Models:
 
     def read(self, name: str, version: str | None = None) -> Live:
         """The newest version, or that of a number or an alias."""
+        below, lost = NUMBERS, None
         while True:
             try:
-                row, found = self._find(name, version)
+                row, found = self._find(name, version, below)
             except StoreUnavailable:
                 wanted = _number(version)
                 known = self._loader.known(name, wanted) if isinstance(wanted, int) else None
@@ -71,9 +73,12 @@ class Models:
                     raise
                 return known
             try:
-                return self._loader.load(row, found)
+                return self._loader.load(row if lost is None else replace(row, degraded=lost), found)
             except BlobLost:
-                self._lose(found)
+                if not self._lose(found):  # nothing can be committed now; who reads goes on without
+                    if version is not None:
+                        raise _no_state(replace(found, state=DAMAGED)) from None
+                    below, lost = found.version, row.degraded or lost or found.version
 
     def all(self) -> list[ModelRow]:
         """Every model, by name."""
@@ -184,9 +189,9 @@ class Models:
                 raise _no_model(name)
             return self._store.record(transaction, key, reply)
 
-    def _find(self, name: str, version: str | None) -> tuple[ModelRow, VersionRow]:
-        """The rows of a version that has its state, as the catalog says."""
-        row, found = self._store.catalog.read(name, _number(version))
+    def _find(self, name: str, version: str | None, below: int = NUMBERS) -> tuple[ModelRow, VersionRow]:
+        """The rows of a version that has its state, as the catalog says; the newest is looked for `below` a number."""
+        row, found = self._store.catalog.read(name, _number(version), below=below)
         if row is None:
             raise _no_model(name)
         if found is None:
@@ -195,13 +200,20 @@ class Models:
             raise _no_state(found)
         return row, found
 
-    def _lose(self, version: VersionRow) -> None:
-        """Mark a version whose blob is damaged or gone, unless it was collected meanwhile; put the blob aside."""
-        with self._store.catalog.transaction() as transaction:
-            if not transaction.mark_damaged(version.model, version.version):
-                return
-        self._store.blobs.quarantine(version.blob)
-        log.error("version lost", model=version.model, version=version.version, blob=version.blob)
+    def _lose(self, version: VersionRow) -> bool:
+        """Mark a version whose blob is damaged or gone, unless it was collected meanwhile; put the blob aside.
+
+        False where that would have to wait for somebody, or the disk refuses.
+        """
+        try:
+            with self._store.catalog.transaction(wait=False) as transaction:
+                marked = transaction.mark_damaged(version.model, version.version)
+        except (BlockingIOError, StoreUnavailable):
+            return False
+        if marked:
+            self._store.blobs.quarantine(version.blob)
+            log.error("version lost", model=version.model, version=version.version, blob=version.blob)
+        return True
 
     def _commit(
         self, model: ModelRow, specification: Specification, change: Change, parent: int | None, key: Key | None

@@ -1,5 +1,6 @@
 """A disk that takes no more, or a catalog that somebody else holds, stops writers alone, until it is mended."""
 
+import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 import requests
 
 from tests.servers import Server, serving
-from tests.service.calls import call
+from tests.service.calls import call, versions
 from tests.system import counting
 from tests.system.disks import Ext4, Filler, disk, read_only
 from tests.system.workers import each, kill, restart
@@ -191,6 +192,16 @@ def foreign(server: Server) -> Iterator[None]:
         connection.close()
 
 
+def test_workers_that_die_while_the_catalog_is_held_have_successors(tmp_path: Path) -> None:
+    """They come up without writing, and answer who reads."""
+    with serving(tmp_path, *TWO) as running:
+        url = counting.create(running.url, "m")
+        with foreign(running):
+            restart(running, 2)
+            for _ in each(running, 2):
+                readable(url)
+
+
 def test_a_catalog_that_is_held_stops_writers_alone(tmp_path: Path) -> None:
     """Four writers of four models are told within eight seconds each; meanwhile readers are answered at once."""
     with serving(tmp_path, *TWO) as running, ThreadPoolExecutor(4) as pool:
@@ -219,3 +230,37 @@ def test_a_catalog_that_is_held_stops_writers_alone(tmp_path: Path) -> None:
         assert health(running.url)["writable"] is True
         for url in urls:
             assert counting.number(write(url)[0]) == 3
+
+
+def test_damage_on_a_full_disk_is_survived(tmp_path: Path) -> None:
+    """The newest good version answers though nothing can be marked; when there is room again it is."""
+    with disk(tmp_path / "disk") as folder:
+        with serving(folder) as first:
+            url = counting.create(first.url, "m")
+            counting.put(url, 3)
+            digest = versions(first.url, "m")[0]["digest"]
+        spoil(folder, digest)
+        filler = Filler(folder)
+        with serving(folder) as second:
+            filler.fill()
+            url = f"{second.url}/v2/models/m"
+            found = call("POST", f"{url}/infer", counting.INFER)
+            assert (found.status_code, counting.number(found)) == (200, 2)
+            assert found.headers["Convserve-Degraded"] == "3"
+            assert call("POST", f"{url}/versions/3/infer", counting.INFER).status_code == 410
+            filler.remove()
+            found = call("POST", f"{url}/infer", counting.INFER)
+            assert (counting.number(found), found.headers["Convserve-Degraded"]) == (2, "3")
+            assert versions(second.url, "m")[0]["available"] is False
+            assert counting.number(counting.put(url, 4)) == 4
+
+
+def spoil(folder: Path, digest: str) -> None:
+    """Another last byte in the blob of a digest."""
+    for path in (folder / "blobs").iterdir():
+        data = bytearray(path.read_bytes())
+        if f"sha256:{hashlib.sha256(data).hexdigest()}" == digest:
+            data[-1] ^= 1
+            path.write_bytes(data)
+            return
+    raise AssertionError("there is no such blob")

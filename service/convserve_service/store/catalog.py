@@ -20,6 +20,7 @@ from convserve_service.store.schema import listed
 from convserve_service.store.transaction import REPLY, UNENDED, Transaction
 
 CHECKPOINT_PAGES = 1000
+NUMBERS = 1 << 62  # no version has a number as high
 BUSY_SECONDS = 2.0  # how long a program that ignores our lock may hold SQLite's; its next victims wait less
 NO_SECONDS = 0.05
 HELD_SECONDS = 0.25  # a commit takes milliseconds
@@ -44,10 +45,16 @@ class Catalog:
     def models(self) -> list[ModelRow]:
         return [schema.model(row) for row in self._all(f"SELECT {listed(schema.MODEL)} FROM models ORDER BY name")]
 
-    def read(self, model: str, version: int | str | None) -> tuple[ModelRow | None, VersionRow | None]:
-        """A model and its newest version that has its state, or that of a number or an alias, at one moment."""
+    def read(
+        self, model: str, version: int | str | None, *, below: int = NUMBERS
+    ) -> tuple[ModelRow | None, VersionRow | None]:
+        """A model and a version of it at one moment: of a number or an alias, or the newest that has its state.
+
+        That is looked for `below` a number.
+        """
+        newest = f"SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}' AND version < ?2"
         which = {
-            type(None): f"(SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}')",
+            type(None): f"({newest})",
             int: "?2",
             str: "(SELECT version FROM aliases WHERE model = m.name AND alias = ?2)",
         }[type(version)]
@@ -55,7 +62,7 @@ class Catalog:
             f"SELECT {listed(schema.MODEL, 'm.')}, {listed(schema.VERSION_COLUMNS, 'v.')} FROM models m"
             f" LEFT JOIN versions v ON v.model = m.name AND v.version = {which} WHERE m.name = ?1",
             model,
-            *(() if version is None else (version,)),
+            below if version is None else version,
         )
         if row is None:
             return None, None
@@ -68,7 +75,7 @@ class Catalog:
             f"SELECT {listed(schema.VERSION_COLUMNS)} FROM versions WHERE model = ? AND version < ?"
             " ORDER BY version DESC LIMIT ?",
             model,
-            before if before is not None else 1 << 62,
+            before if before is not None else NUMBERS,
             limit,
         )
         named: dict[int, list[str]] = {}
@@ -121,14 +128,15 @@ class Catalog:
         return [] if found == ["ok"] else found
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, wait: bool = True) -> Iterator[Transaction]:
         """All of it or nothing, durable when the block ends; one at a time on this host.
 
         StoreUnavailable where the disk refuses; CommitUnknown where it refused so late that a crash may decide.
+        Without `wait`, BlockingIOError or StoreUnavailable where another one writes.
         """
-        with locked(self._lock):
+        with locked(self._lock, wait=wait):
             try:
-                connection = self._begin()
+                connection = self._begin(self._patience if wait else 0)
                 try:
                     yield Transaction(connection)
                 except BaseException:
@@ -164,9 +172,9 @@ class Catalog:
             connection.close()
         return False
 
-    def _begin(self) -> sqlite3.Connection:
+    def _begin(self, patience: float) -> sqlite3.Connection:
         connection = self._connection()
-        connection.execute(f"PRAGMA busy_timeout = {int(1000 * self._patience)}")
+        connection.execute(f"PRAGMA busy_timeout = {int(1000 * patience)}")
         try:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
