@@ -16,6 +16,7 @@ from bench.stores import committing, creation, lenet, opened
 from convserve_client import Client
 from convserve_client.samples import digits
 from convserve_model import Engine
+from convserve_service.memory import keep_freed
 from tests.servers import serving
 
 STEPS = {"one step": 1, "ten steps": 10}
@@ -42,6 +43,7 @@ def main(rounds: int, warm_up: int, threads: int, optimizer: str, seed: int, dat
 
 def measure(folder: Path, rounds: int, warm_up: int, threads: int, optimizer: str, order: random.Random) -> Times:
     """Seconds of each case in each counted round; the two sides must have made the same bits."""
+    keep_freed()  # as the service does
     data, specification = digits(), lenet(optimizer)
     commit = committing(opened(folder / "commits", optimizer)[1])
     with (

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from gunicorn.app.base import BaseApplication
 
-from convserve_service import logs
+from convserve_service import logs, memory
 from convserve_service.release import VERSION
 from convserve_service.settings import Settings
 from convserve_service.sharing import Counts, SharingWorker
@@ -97,6 +97,7 @@ def _born(arbiter: int, server: Any, worker: Any) -> None:
 def _begin(settings: Settings, worker: Any) -> None:
     """In a worker that is ready: hear signals; the first one says where the service is."""
     release_signals()
+    memory.keep_freed()
     if worker.age != 1:
         return
     host, port = worker.sockets[0].sock.getsockname()[:2]

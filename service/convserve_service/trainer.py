@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from convserve_service import logs
+from convserve_service import logs, memory
 from convserve_service.settings import Settings
 from convserve_service.store.errors import StoreUnavailable
 from convserve_service.store.store import Store
@@ -33,6 +33,7 @@ def run(settings: Settings) -> None:
     from convserve_service.runner import Runner
     from convserve_service.turns import Turns
 
+    memory.keep_freed()
     turns = Turns(store, writers=1)
     models = Models(store, turns, keep=settings.keep)
     Runner(store, models, Datasets(store, turns), Engine(settings.threads), lambda: bool(stopped)).run()
