@@ -27,8 +27,10 @@ oracle: $(READY) ## Compare live with PyTorch
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '$(TORCH)'
 	$(BIN)/python -m pytest -m oracle -n auto
 
-crash: $(READY) ## Kill the service 200 times under load, and look for what it acknowledged (ten minutes)
+crash: $(READY) ## Kill the service 200 times under load, fail its every system call, cut the power (twenty minutes)
 	$(BIN)/python -m tests.crash --kills 200 --seed 1
+	$(BIN)/python -m tests.crash.matrix
+	$(BIN)/python -m tests.crash.power --cuts 10
 
 bench-training: $(SERVE) ## Measure what a durable step over HTTP costs more than one in process (ARGS='--rounds 400')
 	$(BIN)/python -m bench.training $(ARGS)

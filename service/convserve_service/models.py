@@ -59,10 +59,11 @@ class Models:
         self._turns = turns
         self._keep = keep
         self._loader = Loader(store)
+        self._cpu = origin.cpu()
 
     def read(self, name: str, version: str | None = None) -> Live:
         """The newest version, or that of a number or an alias."""
-        below, lost = NUMBERS, None
+        below, doubted, lost = NUMBERS, None, None
         while True:
             try:
                 row, found = self._find(name, version, below)
@@ -75,7 +76,9 @@ class Models:
             try:
                 return self._loader.load(row if lost is None else replace(row, degraded=lost), found)
             except BlobLost:
-                if not self._lose(found):  # nothing can be committed now; who reads goes on without
+                if found.version != doubted:  # it may have been collected, or read again it may be there
+                    doubted = found.version
+                elif not self._lose(found):  # nothing can be committed now; who reads goes on without
                     if version is not None:
                         raise _no_state(replace(found, state=DAMAGED)) from None
                     below, lost = found.version, row.degraded or lost or found.version
@@ -225,7 +228,7 @@ class Models:
         row = VersionRow(
             model=name, version=0, parent=parent, verb=change.verb, hyperparameters=dict(change.hyperparameters),
             step=change.snapshot.step, loss=change.loss, digest=blob.digest, weights_digest=digest(weights),
-            blob=blob.name, created=store.now(), release=origin.RELEASE, cpu=origin.cpu(),
+            blob=blob.name, created=store.now(), release=origin.RELEASE, cpu=self._cpu,
         )  # fmt: skip
         with store.publishing(blob) as transaction:
             if transaction.head(name) != parent:

@@ -6,6 +6,7 @@ from functools import partial
 
 from convserve_service import blas, supervisor
 from convserve_service.settings import Settings
+from convserve_service.store.blobs import make_folder
 from convserve_service.store.errors import StoreUnavailable
 from convserve_service.store.locks import claim
 from convserve_service.store.store import Store
@@ -32,7 +33,7 @@ def serve(settings: Settings) -> None:
 def _own(settings: Settings) -> None:
     """Hold DATA_DIR/lock, which children inherit; then sweep what a crash left."""
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.data_dir)
         claim(settings.data_dir / "lock", OLD_SERVER_SECONDS)
         Store.open(settings.data_dir).sweep()
     except (OSError, StoreUnavailable) as error:

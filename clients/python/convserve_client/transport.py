@@ -20,6 +20,11 @@ from convserve_client.retries import Retries, again, seconds
 from convserve_wire.envelope import HEADER_LENGTH
 
 Timeout = tuple[float, float]
+DEFAULTS = {
+    "User-Agent": f"convserve-client {requests.utils.default_user_agent()}",
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",  # tensors do not compress, and time does not come back
+}
 EVENTS = "text/event-stream"
 QUIET = 20.0  # seconds without a byte after which a stream is dead: the service ends one after 10
 
@@ -112,9 +117,8 @@ class Transport:
         timeout = (self._timeout[0], min(self._timeout[1], QUIET))
         sent = {"Accept": EVENTS, **headers}
         try:
-            with self._session().request(
-                method, self.url + path, headers=sent, timeout=timeout, stream=True
-            ) as response:
+            prepared = self._prepared(method, path, None, sent)
+            with self._session().send(prepared, timeout=timeout, stream=True) as response:
                 if not response.ok:
                     raise _refusal(response)
                 if response.status_code == 204:
@@ -143,9 +147,7 @@ class Transport:
         while True:
             failure: ConnectionFailed | RequestTimeout | RequestError
             try:
-                response = self._session().request(
-                    method, self.url + path, data=body, headers=sent, timeout=self._timeout
-                )
+                response = self._session().send(self._prepared(method, path, body, sent), timeout=self._timeout)
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
                 failure, retry_after = _unreachable(self.url, error), None
             except requests.RequestException as error:
@@ -166,11 +168,16 @@ class Transport:
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = requests.Session()
-            session.auth = self._auth
+            found = session.merge_environment_settings(self.url, {}, None, None, None)
+            session.proxies, session.verify = found["proxies"], found["verify"]
+            session.trust_env = False  # it was asked once: for each request that takes as long as sending it
             with self._lock:
                 self._sessions.add(session)
-            session.headers["Accept-Encoding"] = "identity"  # tensors do not compress, and time does not come back
         return session
+
+    def _prepared(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> requests.PreparedRequest:
+        sent = {**DEFAULTS, **headers}
+        return requests.Request(method, self.url + path, data=body, headers=sent, auth=self._auth).prepare()
 
 
 def _unreachable(url: str, error: Exception) -> ConnectionFailed | RequestTimeout:

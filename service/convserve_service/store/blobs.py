@@ -29,9 +29,7 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if not folder.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            sync_folder(folder.parent)
+        make_folder(folder)
 
     def write(self, chunks: Iterable[bytes | memoryview]) -> Blob:
         """A new blob, on disk with its name; StoreUnavailable where the disk refuses (the file is abandoned)."""
@@ -118,6 +116,14 @@ def digest(chunks: Iterable[bytes | memoryview]) -> str:
 
 def _told(sha: "hashlib._Hash") -> str:
     return f"sha256:{sha.hexdigest()}"
+
+
+def make_folder(folder: Path) -> None:
+    """A folder and those above it, each durable in the one above; nothing where it is there."""
+    if not folder.exists():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from convserve_service.store.blobs import Blob, Blobs
+from convserve_service.store.blobs import Blob, Blobs, make_folder
 from convserve_service.store.catalog import Catalog
 from convserve_service.store.errors import CommitUnknown, KeyReused, StoreUnavailable
 from convserve_service.store.records import Key, Reply
@@ -32,8 +32,8 @@ class Store:
     @classmethod
     def open(cls, folder: Path, *, reply_hours: float = 24.0, clock: Callable[[], datetime] = utc) -> "Store":
         """The store in a folder, made where there is none."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "locks").mkdir(exist_ok=True)
+        make_folder(folder)
+        make_folder(folder / "locks")
         blobs, catalog = Blobs(folder / "blobs"), Catalog(folder / "catalog.sqlite")
         return cls(folder, catalog, blobs, clock, reply_hours, stamp(clock()))
 
