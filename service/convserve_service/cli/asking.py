@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 URL = click.option(
     "--url", envvar="CONVSERVE_URL", default="http://127.0.0.1:8000", show_default=True, help="Where the service is."
 )
-DATA = click.option("--data", default="digits", show_default=True, help="An .npz file, or the sample digits.")
+DATA = click.option(
+    "--data", default="digits", show_default=True, help="An .npz file with arrays x and y, or the sample digits."
+)
 
 
 @contextmanager
@@ -70,7 +72,10 @@ def load(data: str, part: str) -> tuple[Any, Any]:
 def create(
     url: str, name: str, architecture: str, training: Any, preprocess: Any, labels: str | None, seed: int
 ) -> None:
-    """Create a model from a template (lenet5, mnist-cnn, simple-cnn) or a JSON file."""
+    """Create a model.
+
+    ARCHITECTURE is a template (lenet5, mnist-cnn, simple-cnn) or a JSON file.
+    """
     named = labels.split(",") if labels else None
     described = json.loads(Path(architecture).read_text()) if architecture.endswith(".json") else architecture
     with connect(url) as client:
@@ -110,7 +115,7 @@ def versions(url: str, name: str, limit: int) -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the order of the rows.")
 @URL
 def train(url: str, name: str, data: str, epochs: int, batch_size: int, steps_per_request: int, seed: int) -> None:
-    """Train a model on an .npz file with arrays x and y, or on the sample digits."""
+    """Train a model, request by request."""
     x, y = load(data, "train")
     with connect(url) as client:
         made = client.model(name).train(
@@ -132,7 +137,10 @@ def train(url: str, name: str, data: str, epochs: int, batch_size: int, steps_pe
 def fit(
     url: str, name: str, data: str, dataset: str | None, epochs: int, batch_size: int, commit_every: int, seed: int
 ) -> None:
-    """Train a model as a job of the service, which goes on when you leave."""
+    """Train a model as a job of the service.
+
+    The job goes on when you leave, and when the service restarts.
+    """
     x, y = (None, None) if dataset else load(data, "train")
     with connect(url) as client:
         made = client.model(name).fit(
@@ -158,7 +166,10 @@ def jobs(url: str) -> None:
 @click.argument("job")
 @URL
 def cancel(url: str, job: str) -> None:
-    """Let a job end at its next step; what it has committed stays."""
+    """End a job at its next step.
+
+    What it has committed stays.
+    """
     with connect(url) as client:
         client.job(job).cancel()
         click.echo(f"job {job} is {client.job(job).status().state}")
@@ -169,7 +180,7 @@ def cancel(url: str, job: str) -> None:
 @DATA
 @URL
 def evaluate(url: str, name: str, data: str) -> None:
-    """Loss and accuracy on an .npz file with arrays x and y, or on the sample digits."""
+    """Show loss and accuracy of a model."""
     x, y = load(data, "test")
     with connect(url) as client:
         judged = client.model(name).evaluate(x, y)

@@ -55,7 +55,10 @@ def parts(store: Store) -> tuple[Any, Any]:
 @click.option("--from", "start", type=int, help="Begin after this version.  [default: the creation]")
 @FOLDER
 def replay(name: str, start: int | None, data_dir: Path) -> None:
-    """Make a model's versions again from its jobs and datasets, and compare digests."""
+    """Make a model's versions again.
+
+    From its jobs and their datasets; the digests must be the same.
+    """
     blas.one_thread()
     from convserve_model import Engine, ModelError
     from convserve_service.replaying import Replay
@@ -78,7 +81,10 @@ def replay(name: str, start: int | None, data_dir: Path) -> None:
 @click.command()
 @FOLDER
 def verify(data_dir: Path) -> None:
-    """Check every state and dataset against its digest, and the catalog itself."""
+    """Check everything against its digest.
+
+    Every state, every dataset, every history, and the catalog itself.
+    """
     blas.one_thread()
     from convserve_service.audit import audit
 
@@ -96,7 +102,10 @@ def verify(data_dir: Path) -> None:
 @click.command()
 @FOLDER
 def doctor(data_dir: Path) -> None:
-    """Say what is wrong with a set-up: machine, SQLite, disk, data directory."""
+    """Say what is wrong with a set-up.
+
+    Looks at the machine, SQLite, the disk and the data directory.
+    """
     blas.one_thread()
     from convserve_service.doctor import examine
 
@@ -111,7 +120,10 @@ def doctor(data_dir: Path) -> None:
 @click.argument("name")
 @FOLDER
 def acknowledge(name: str, data_dir: Path) -> None:
-    """Note that you know of a model's lost version: its replies say so no more."""
+    """Confirm that you know of a lost version.
+
+    The model's replies say so no more.
+    """
     with opened(data_dir) as store, store.catalog.transaction() as transaction:
         if not transaction.acknowledge(name):
             raise click.ClickException(f"there is no model '{name}'")

@@ -20,7 +20,10 @@ from convserve_service.cli.asking import failures
 @click.option("--keep", type=int, help="Versions of a model whose state stays.  [default: 100]")
 @click.option("--drain-seconds", type=float, help="Not ready for so long before it stops.  [default: 1]")
 def serve(**given: Any) -> None:
-    """Start the service; every option is also an environment variable CONVSERVE_<OPTION>."""
+    """Start the service.
+
+    Every option is also an environment variable CONVSERVE_<OPTION>.
+    """
     from pydantic import ValidationError
 
     from convserve_service import serve as server
@@ -41,7 +44,10 @@ def serve(**given: Any) -> None:
 @click.option("--port", type=int, default=8000, show_default=True, help="With --keep: port to listen on.")
 @click.option("--data-dir", type=click.Path(path_type=Path), default=Path("convserve-data"), show_default=True)
 def demo(seed: int, epochs: int, keep: bool, port: int, data_dir: Path) -> None:
-    """Train a LeNet-5 on real handwritten digits over HTTP, and see what it thinks."""
+    """Learn real digits over HTTP, and show it.
+
+    A LeNet-5 learns 8,000 handwritten digits, and says what it thinks of others.
+    """
     from convserve_service import demo as demonstration
 
     with failures():
