@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -40,6 +41,14 @@ def events(server: str, job: str, after: str = "0") -> list[dict[str, Any]]:
 def rows(model: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = call("GET", f"{model}/versions").json()["versions"]
     return found
+
+
+def committed(server: str, job: str, steps: int) -> None:
+    """Wait until a job has committed so many steps."""
+    end = time.monotonic() + 30
+    while call("GET", f"{server}/v2/jobs/{job}").json()["step"] < steps:
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_a_job_gives_the_bits_of_train(server: str, model: str, name: str) -> None:
@@ -95,8 +104,7 @@ def test_events_come_as_they_happen(server: str, model: str) -> None:
 def test_a_job_ends_when_it_is_cancelled(server: str, model: str) -> None:
     """At its next step; what it has committed stays, and so does a job that had ended."""
     job = fit(model, **LONG, commit_every=5).json()["job"]
-    while call("GET", f"{server}/v2/jobs/{job}").json()["step"] < 10:
-        pass
+    committed(server, job, 10)
     assert call("POST", f"{server}/v2/jobs/{job}/cancel").status_code == 200
     found = ended(server, job)
     assert found["state"] == "cancelled"
@@ -132,6 +140,7 @@ def test_a_step_that_is_not_finite_fails_the_job(server: str, model: str) -> Non
 def test_other_writers_go_between_commits(server: str, model: str) -> None:
     """A job goes on from the newest version, whoever made it; numbers have no gap."""
     job = fit(model, **LONG, commit_every=20).json()["job"]
+    committed(server, job, 1)
     for _ in range(3):
         assert call("POST", f"{model}/train", train_body()).status_code == 200
     call("POST", f"{server}/v2/jobs/{job}/cancel")
