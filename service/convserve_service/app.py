@@ -42,12 +42,12 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
     app.url_map.merge_slashes = False
     store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
     turns = Turns(store, settings.request_threads // 2)
-    models = Models(store, turns, keep=settings.keep)
-    jobs = Jobs(store, models)
+    models = Models(store, turns, keep=settings.keep, most=settings.max_models)
+    jobs = Jobs(store, models, turns, most=settings.max_jobs)
     service = Service(
         store=store,
         models=models,
-        datasets=Datasets(store, turns),
+        datasets=Datasets(store, turns, most=settings.max_datasets),
         jobs=jobs,
         engine=Engine(settings.threads),
         streams=Streams(jobs, max(1, settings.request_threads // 4), draining),

@@ -9,7 +9,7 @@ from convserve_service.live import Loader
 from convserve_service.models import weights_file
 from convserve_service.store.blobs import digest
 from convserve_service.store.errors import StoreError
-from convserve_service.store.records import ModelRow, VersionRow
+from convserve_service.store.records import DAMAGED, DatasetRow, ModelRow, VersionRow
 from convserve_service.store.store import Store
 
 
@@ -27,39 +27,40 @@ def audit(store: Store, datasets: Datasets) -> Iterator[Finding]:
     for model in store.catalog.models():
         yield from _history(store, model)
     for dataset in store.catalog.datasets():
-        yield Finding(f"dataset {dataset.name}", _problem(lambda row=dataset: datasets.arrays(row)))  # type: ignore[misc]
+        yield Finding(f"dataset {dataset.name}", _rows(store, datasets, dataset))
+
+
+def _rows(store: Store, datasets: Datasets, row: DatasetRow) -> str | None:
+    problem = _problem(lambda: datasets.arrays(row))
+    return problem if store.catalog.dataset(row.name) == row else None  # it was deleted meanwhile
 
 
 def _history(store: Store, model: ModelRow) -> Iterator[Finding]:
     newer: int | None = None
-    for row in store.catalog.versions(model.name, 1 << 40):
+    loader = Loader(store)
+    for row in store.catalog.versions(model.name):
         name = f"{model.name} version {row.version}"
         if newer is not None and row.version != newer - 1:
             yield Finding(name, f"the next number in the history is {newer}")
         newer = row.version
         if row.available:
-            yield Finding(name, _state(store, model, row))
-        elif row.state == "damaged":
+            yield Finding(name, _state(store, loader, model, row))
+        elif row.state == DAMAGED:
             yield Finding(name, "its state was damaged")
     if model.degraded is not None:
         yield Finding(model.name, f"its newest version was {model.degraded} and is lost; see `convserve acknowledge`")
 
 
-def _state(store: Store, model: ModelRow, row: VersionRow) -> str | None:
+def _state(store: Store, loader: Loader, model: ModelRow, row: VersionRow) -> str | None:
     def look() -> str | None:
-        store.blobs.check(row.blob, row.digest)
-        live = Loader(store).load(model, row)
+        live = loader.load(model, row)
         if digest(safetensors.serialize(*live.snapshot.to_tensors())) != row.digest:
-            return "its tensors are not those of its digest"
+            return "its file is not what was written"
         return None if digest(weights_file(live.snapshot)) == row.weights_digest else "its weights_digest differs"
 
     problem = _problem(look)
-    collected = problem is not None and (row.version not in _available(store, model.name))
-    return None if collected else problem
-
-
-def _available(store: Store, model: str) -> set[int]:
-    return {row.version for row in store.catalog.versions(model, 1 << 40) if row.available}
+    now = store.catalog.read(model.name, row.version)[1]
+    return problem if now is not None and now.available else None  # it was collected meanwhile
 
 
 def _problem(look: Callable[[], object]) -> str | None:

@@ -8,18 +8,26 @@ import numpy as np
 
 from convserve_model import InputError, TargetError, safetensors
 from convserve_service.store.blobs import digest
-from convserve_service.store.errors import BlobLost, DatasetExists, DatasetInUse, DatasetLost, DatasetNotFound
+from convserve_service.store.errors import (
+    BlobLost,
+    DatasetExists,
+    DatasetInUse,
+    DatasetLost,
+    DatasetNotFound,
+    StoreFull,
+)
 from convserve_service.store.records import DatasetRow, Key, Reply
 from convserve_service.store.store import Store
 from convserve_service.turns import Turns
 
 
 class Datasets:
-    """All datasets of a store."""
+    """All datasets of a store, at most `most`."""
 
-    def __init__(self, store: Store, turns: Turns) -> None:
+    def __init__(self, store: Store, turns: Turns, *, most: int = 100) -> None:
         self._store = store
         self._turns = turns
+        self._most = most
         self._checked: set[str] = set()
 
     def all(self) -> list[DatasetRow]:
@@ -49,6 +57,7 @@ class Datasets:
 
     def delete(self, name: str, *, key: Key | None, reply: Reply) -> Reply:
         """Remove a dataset that no unfinished job needs."""
+        self.find(name)
         with self._turns.take(f"dataset.{name}", key) as replayed:
             if replayed is not None:
                 return replayed
@@ -83,6 +92,8 @@ class Datasets:
         blob = self._store.blobs.write([data])
         row = replace(row, blob=blob.name)
         with self._store.publishing(blob) as transaction:
+            if transaction.count("datasets") >= self._most:
+                raise StoreFull(f"there are {self._most} datasets already; delete one first")
             transaction.add_dataset(row)
             return self._store.record(transaction, key, reply(row, True))
 

@@ -37,10 +37,10 @@ def examine(data_dir: Path) -> Iterator[Fact]:
     kind = filesystem(data_dir.absolute())
     remote = "locks and SQLite need a local file system; put the data directory on one" if kind in REMOTE else None
     yield Fact(f"data directory {data_dir} on {kind}", remote)
-    if not data_dir.exists():
-        nearest = next(folder for folder in data_dir.absolute().parents if folder.exists())
+    if not (data_dir / "catalog.sqlite").exists():
+        nearest = next(folder for folder in (data_dir.absolute(), *data_dir.absolute().parents) if folder.exists())
         refused = None if os.access(nearest, os.W_OK) else f"it cannot be made in {nearest}"
-        yield Fact("it is not there yet; `convserve serve` makes it", refused)
+        yield Fact("no service has used it yet; `convserve serve` makes it", refused)
         return
     try:
         store = Store.open(data_dir)

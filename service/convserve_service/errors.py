@@ -61,6 +61,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {  # the first class that fits
     store.VersionConflict: (412, "version_conflict"),
     store.KeyReused: (422, "key_reused"),
     store.KeyInFlight: (409, "key_in_flight"),
+    store.StoreFull: (413, "too_large"),
     store.StoreBusy: (503, "busy"),
     store.StoreUnavailable: (503, "store_unavailable"),
     wire.TooLarge: (413, "too_large"),

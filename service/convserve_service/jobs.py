@@ -1,16 +1,20 @@
 """Jobs as those see them who ask for long trainings; the job process does the work (runner.py)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from convserve_service.datasets import missing
 from convserve_service.models import Models
-from convserve_service.store.errors import JobNotFound
-from convserve_service.store.records import JobRow, Key, Reply
+from convserve_service.store.catalog import NUMBERS
+from convserve_service.store.errors import JobNotFound, StoreBusy
+from convserve_service.store.records import JobRow, Key, ModelRow, Reply
 from convserve_service.store.store import Store, stamp
 from convserve_service.store.transaction import Transaction
+from convserve_service.turns import Turns
+
+OPTIONS = ("rows", "epochs", "batch_size", "shuffle_seed", "commit_every", "overrides")
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,7 @@ class Plan:
     """A training of `epochs` over the `rows` of a dataset; `overrides` of the model's training are for it alone."""
 
     dataset: str
+    digest: str
     rows: int
     epochs: int
     batch_size: int
@@ -32,38 +37,47 @@ class Plan:
     @property
     def options(self) -> dict[str, Any]:
         """All but the dataset, for the catalog."""
-        names = ("rows", "epochs", "batch_size", "shuffle_seed", "commit_every", "overrides")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in OPTIONS}
 
     @classmethod
-    def of(cls, job: JobRow) -> "Plan":
-        return cls(job.dataset, **job.options)
+    def of(cls, dataset: str, digest: str, options: Mapping[str, Any]) -> "Plan":
+        """As the catalog or a version's history tells it."""
+        return cls(dataset, digest, **{name: options[name] for name in OPTIONS})
 
 
 class Jobs:
-    """The jobs of a store."""
+    """The jobs of a store, of which `most` may wait."""
 
-    def __init__(self, store: Store, models: Models) -> None:
+    def __init__(self, store: Store, models: Models, turns: Turns, *, most: int) -> None:
         self._store = store
         self._models = models
+        self._turns = turns
+        self._most = most
 
     def add(
-        self, model: str, plan: Plan, *, key: Key | None, if_match: int | None, reply: Callable[[JobRow], Reply]
+        self, model: ModelRow, plan: Plan, *, key: Key | None, if_match: int | None, reply: Callable[[JobRow], Reply]
     ) -> Reply:
-        """Queue a training of a model; it begins with whatever version is the newest then."""
+        """Queue a training of a model; it begins with whatever version is the newest then.
+
+        The plan was made for this model and these rows: StoreBusy where one of them is another by now.
+        """
 
         def apply(transaction: Transaction) -> Reply:
             dataset = transaction.dataset(plan.dataset)
             if dataset is None:
                 raise missing(plan.dataset)
+            if dataset.digest != plan.digest or transaction.specification(model.name) != model.spec:
+                raise StoreBusy("the dataset or the model was replaced meanwhile; nothing was changed, repeat")
+            if transaction.unfinished_jobs() >= self._most:
+                raise StoreBusy(f"{self._most} jobs wait already; nothing was changed, repeat when one has ended")
             transaction.forget_events(stamp(self._store.clock() - timedelta(hours=self._store.reply_hours)))
-            return reply(transaction.add_job(model, dataset, plan.options, plan.steps, self._store.now()))
+            return reply(transaction.add_job(model.name, dataset, plan.options, plan.steps, self._store.now()))
 
-        return self._models.alter(model, apply, key=key, if_match=if_match)
+        return self._models.alter(model.name, apply, key=key, if_match=if_match)
 
-    def all(self, limit: int) -> list[JobRow]:
+    def all(self, limit: int, before: int = NUMBERS) -> list[JobRow]:
         """Newest first."""
-        return self._store.catalog.jobs(limit)
+        return self._store.catalog.jobs(limit, before)
 
     def find(self, job: str) -> JobRow:
         """The job, or JobNotFound."""
@@ -80,5 +94,5 @@ class Jobs:
     def cancel(self, job: str, *, key: Key | None, reply: Callable[[JobRow], Reply]) -> Reply:
         """Let it end at its next step; what it has committed stays. A job that has ended stays as it is."""
         number = self.find(job).id
-        with self._store.catalog.transaction() as transaction:
+        with self._turns.slot(), self._store.catalog.transaction() as transaction:
             return self._store.record(transaction, key, reply(transaction.cancel_job(number, self._store.now())))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
@@ -47,6 +48,8 @@ def _application(settings: Settings, draining: Callable[[], bool]) -> Any:
             return create_app(settings, draining=draining)
         except (OSError, StoreUnavailable) as error:
             log.warning("a worker waits", error=str(error))
+            if signal.sigpending() & STOPPING:
+                sys.exit()
             time.sleep(AGAIN_SECONDS)
 
 

@@ -30,6 +30,7 @@ class Loader:
         self._store = store
         self._specification = lru_cache(maxsize=256)(from_text)
         self._cache: Cache[Live] = Cache(CACHE_BYTES)
+        self._checked: set[str] = set()
 
     def load(self, row: ModelRow, version: VersionRow) -> Live:
         """The version with its state; BlobLost where that is damaged or gone."""
@@ -51,8 +52,9 @@ class Loader:
 
     def _snapshot(self, specification: Specification, version: VersionRow) -> Snapshot:
         blobs = self._store.blobs
-        if version.created < self._store.opened:
+        if version.created < self._store.opened and version.blob not in self._checked:
             blobs.check(version.blob, version.digest)
+            self._checked.add(version.blob)
         try:
             tensors, metadata = safetensors.deserialize(memoryview(blobs.map(version.blob)))
             return Snapshot.from_tensors(specification.network, specification.training, tensors, metadata)

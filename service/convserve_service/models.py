@@ -17,6 +17,7 @@ from convserve_service.store.errors import (
     ModelExists,
     ModelNotFound,
     StoreBusy,
+    StoreFull,
     StoreUnavailable,
     VersionConflict,
     VersionGone,
@@ -52,12 +53,17 @@ class Change:
 
 
 class Models:
-    """All models of a store. The states of the newest `keep` versions of each stay, and of those with an alias."""
+    """All models of a store, at most `most`. The states of the newest `keep` versions of each stay, and those aliased.
 
-    def __init__(self, store: Store, turns: Turns, *, keep: int) -> None:
+    Where it does not `heal`, damage is told but not noted in the store.
+    """
+
+    def __init__(self, store: Store, turns: Turns, *, keep: int, most: int = 1000, heal: bool = True) -> None:
         self._store = store
         self._turns = turns
         self._keep = keep
+        self._most = most
+        self._heal = heal
         self._loader = Loader(store)
         self._cpu = origin.cpu()
 
@@ -78,16 +84,20 @@ class Models:
             except BlobLost:
                 if found.version != doubted:  # it may have been collected, or read again it may be there
                     doubted = found.version
-                elif not self._lose(found):  # nothing can be committed now; who reads goes on without
+                elif not (self._heal and self._lose(found)):  # nothing can be committed now; who reads goes on without
                     if version is not None:
                         raise _no_state(replace(found, state=DAMAGED)) from None
-                    below, lost = found.version, row.degraded or lost or found.version
+                    below, lost = found.version, max(row.degraded or 0, lost or found.version)
 
-    def all(self) -> list[ModelRow]:
-        """Every model, by name."""
-        return self._store.catalog.models()
+    def all(self) -> list[tuple[ModelRow, int | None]]:
+        """Every model, by name, with the number of its newest version that has its state."""
+        return self._store.catalog.heads()
 
-    def versions(self, name: str, limit: int, before: int | None = None) -> list[VersionRow]:
+    def numbers(self, name: str, most: int) -> list[int]:
+        """The versions up to a number that have their states, in order."""
+        return self._store.catalog.numbers(name, most)
+
+    def versions(self, name: str, limit: int = NUMBERS, before: int | None = None) -> list[VersionRow]:
         """The history, newest first."""
         self.find(name)
         return self._store.catalog.versions(name, limit, before)
@@ -187,7 +197,7 @@ class Models:
 
     def set_loaded(self, name: str, loaded: bool, *, key: Key | None, reply: Reply) -> Reply:
         """Whether the model answers, at once, whoever writes it; its versions stay."""
-        with self._store.catalog.transaction() as transaction:
+        with self._turns.slot(), self._store.catalog.transaction() as transaction:
             if not transaction.set_loaded(name, loaded):
                 raise _no_model(name)
             return self._store.record(transaction, key, reply)
@@ -235,6 +245,8 @@ class Models:
                 raise StoreBusy(f"another writer was first on model '{name}'; nothing was changed, repeat")
             row = replace(row, version=transaction.last_number(name) + 1)
             if parent is None:
+                if transaction.count("models") >= self._most:
+                    raise StoreFull(f"there are {self._most} models already; delete one first")
                 transaction.add_model(model)
             transaction.add_version(row)
             change.also(transaction, row.version)

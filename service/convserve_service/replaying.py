@@ -40,7 +40,7 @@ class Replay:
     def run(self, name: str, start: int | None = None) -> Iterator[Made]:
         """Every version from the model's creation, or after version `start` whose state is still there."""
         spec = from_text(self._models.find(name).spec)
-        history = self._models.versions(name, 1 << 40)[::-1]
+        history = self._models.versions(name)[::-1]
         chosen = [row for row in history if start is None or row.version >= start]
         if not chosen or (start is not None and chosen[0].version != start):
             raise ReplayError(f"model '{name}' has no version {start}")
@@ -68,8 +68,7 @@ class Replay:
                 f" {dataset.digest} now; put the old bytes under that name"
             )
         x, y = self._datasets.arrays(dataset)
-        names = ("rows", "epochs", "batch_size", "shuffle_seed", "commit_every", "overrides")
-        plan = Plan(dataset.name, **{name: told[name] for name in names})
+        plan = Plan.of(dataset.name, dataset.digest, told)
         training = spec.training.override(plan.overrides)
         pieces = rows(plan, spec.preprocess, x, y, done=told["done"])
         steps = self._engine.steps(spec.network, training, snapshot, pieces, seed=spec.seed)

@@ -52,10 +52,10 @@ class Runner:
         if job.attempts >= MOST_ATTEMPTS:
             self._end(job, FAILED, f"the job's process died {job.attempts} times at step {job.done}; is memory short?")
             return
-        with self._store.catalog.transaction() as transaction:
-            transaction.start_job(job.id, self._store.now())
         try:
             data = self._datasets.arrays(self._datasets.find(job.dataset))
+            with self._store.catalog.transaction() as transaction:
+                transaction.start_job(job.id, self._store.now())
             while not (self._stopping() or job.finished or job.cancel):
                 try:
                     self._models.write(job.model, lambda live, job=job: self._segment(live, job, *data))  # type: ignore[misc]
@@ -75,7 +75,7 @@ class Runner:
 
     def _segment(self, live: Live, job: JobRow, x: Any, y: Any) -> Change:
         """Steps from the cursor until it is time to commit."""
-        plan, spec = Plan.of(job), live.specification
+        plan, spec = Plan.of(job.dataset, job.digest, job.options), live.specification
         started, images = time.monotonic(), 0
         losses: list[float] = []
         snapshot = live.snapshot

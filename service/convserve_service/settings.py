@@ -22,6 +22,7 @@ class Settings(BaseSettings):
     max_rows: int = Field(default=65_536, ge=1)
     max_models: int = Field(default=1000, ge=1)
     max_datasets: int = Field(default=100, ge=1)
+    max_jobs: int = Field(default=1000, ge=1)
     max_pixels: int = Field(default=4_000_000, ge=1)
     request_seconds: float = Field(default=60.0, gt=0)
     idempotency_hours: float = Field(default=24.0, ge=24)

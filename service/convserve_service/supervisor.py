@@ -6,13 +6,16 @@ The supervisor has no threads and imports little, so that it may fork at any tim
 import ctypes
 import os
 import signal
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 WATCHED = {*STOP, signal.SIGCHLD}
 GRACE_SECONDS = 35.0  # the server allows requests in flight 30
+TOLD = 128 + signal.SIGTERM  # ended by the signal, before it could listen to it
 AGAIN_SECONDS = 0.5  # between two lives of the helper
 PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 
@@ -59,7 +62,10 @@ class Children:
             if ended[0] == self.helper:
                 self.helper, self.again = 0, time.monotonic() + AGAIN_SECONDS
         if not self.helper and time.monotonic() >= self.again:
-            self.helper = fork(self.helper_main)
+            try:
+                self.helper = fork(self.helper_main)
+            except OSError:  # no memory or no process to be had now
+                self.again = time.monotonic() + AGAIN_SECONDS
         return None
 
     def tell_helper(self) -> None:
@@ -70,11 +76,8 @@ class Children:
         _send(self.server, signal.SIGTERM)
         _send(self.helper, signal.SIGTERM)
         end, status = time.monotonic() + GRACE_SECONDS, 0
-        while self.server and time.monotonic() < end:
+        while (self.server or self.helper) and time.monotonic() < end:
             status = self._wait(end) or status
-        end = time.monotonic() + 1
-        while self.helper and time.monotonic() < end:
-            self._wait(end)
         _send(self.server, signal.SIGKILL)
         _send(self.helper, signal.SIGKILL)
         return status
@@ -84,7 +87,7 @@ class Children:
         status = 0
         while ended := _ended():
             if ended[0] == self.server:
-                self.server, status = 0, ended[1]
+                self.server, status = 0, 0 if ended[1] == TOLD else ended[1]
             if ended[0] == self.helper:
                 self.helper = 0
         return status
@@ -103,8 +106,13 @@ def fork(main: Callable[[], None]) -> int:
         main()
         status = 0
     except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else 1
+        status = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        if isinstance(ended.code, str):
+            sys.stderr.write(f"{ended.code}\n")
+    except BaseException:
+        traceback.print_exc()
     finally:
+        sys.stderr.flush()
         os._exit(status)
 
 
@@ -121,12 +129,13 @@ def rename(name: str) -> None:
 
 
 def _ended() -> tuple[int, int] | None:
-    """(process, exit status) of a child that ended."""
+    """(process, exit status) of a child that ended; 128 and the signal's number where one ended it, as shells say."""
     try:
         process, status = os.waitpid(-1, os.WNOHANG)
     except ChildProcessError:
         return None
-    return (process, abs(os.waitstatus_to_exitcode(status))) if process else None
+    code = os.waitstatus_to_exitcode(status)
+    return (process, 128 - code if code < 0 else code) if process else None
 
 
 def _send(process: int, number: int) -> None:

@@ -4,17 +4,33 @@ import errno
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from convserve_service.jobs import Jobs, Plan
+from convserve_service.models import Change, Models
+from convserve_service.specification import from_message
 from convserve_service.store.blobs import Blobs
-from convserve_service.store.errors import BlobLost, CommitUnknown, KeyInFlight, KeyReused, StoreUnavailable
+from convserve_service.store.errors import (
+    BlobLost,
+    CommitUnknown,
+    KeyInFlight,
+    KeyReused,
+    StoreBusy,
+    StoreFull,
+    StoreUnavailable,
+)
 from convserve_service.store.locks import holder, locked, note
-from convserve_service.store.records import DatasetRow, Key, Reply
+from convserve_service.store.records import DatasetRow, Key, ModelRow, Reply
 from convserve_service.store.store import Store
+from convserve_service.turns import Turns
+from convserve_wire.messages import ModelSpec
+from tests.service.specs import SIMPLE_CNN
 
 KEY = Key("", "k", b"request")
 REPLY = Reply(200, b"{}")
@@ -98,6 +114,88 @@ def test_writers_wait_once_for_who_ignores_the_lock(store: Store, held: sqlite3.
     assert store.unwritable() is None
 
 
+def test_commits_of_others_are_no_refusal(store: Store) -> None:
+    """While another one commits all the time, so that its lock is never free, writers are told to be welcome."""
+    stop = threading.Event()
+
+    def commit() -> None:
+        while not stop.is_set():
+            with store.catalog.transaction() as transaction:
+                transaction.add_dataset(row(uuid.uuid4().hex, "b"))
+
+    threads = [threading.Thread(target=commit) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    found = {store.unwritable() for _ in range(20)}
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert found == {None}
+
+
+def test_who_waits_for_ever_is_told(store: Store) -> None:
+    """The lock is held by one of us that does not go on."""
+    with locked(store.folder / "catalog.lock"):
+        assert store.unwritable() == "writers wait for one that holds the catalog"
+
+
+def test_a_long_reader_holds_up_no_writer(store: Store) -> None:
+    """Nor does it keep the log from being tidied for ever."""
+    reader = sqlite3.connect(store.folder / "catalog.sqlite", isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM datasets").fetchall()
+    blob = "b" * 100_000
+    for number in range(60):
+        started = time.monotonic()
+        with store.catalog.transaction() as transaction:
+            transaction.add_dataset(row(f"d{number}", blob))
+        assert time.monotonic() - started < 1
+    log = store.folder / "catalog.sqlite-wal"
+    assert log.stat().st_size > 4096 * 1000
+    reader.close()
+    with store.catalog.transaction() as transaction:
+        transaction.add_dataset(row("last", "b"))
+    assert log.stat().st_size == 0
+
+
+def test_a_broken_catalog_is_unavailable(store: Store) -> None:
+    """To new connections of readers and of writers alike, and to who asks whether it can be written."""
+    path = store.folder / "catalog.sqlite"
+    for file in store.folder.glob("catalog.sqlite*"):
+        file.unlink()
+    path.mkdir()
+    asked = (store.unwritable, store.catalog.models, lambda: store.catalog.transaction().__enter__())
+    for ask in asked:
+        error: list[BaseException] = []
+
+        def run(ask: Callable[[], object] = ask, error: list[BaseException] = error) -> None:
+            try:
+                ask()
+            except StoreUnavailable as refusal:
+                error.append(refusal)
+
+        thread = threading.Thread(target=run)  # with a connection of its own
+        thread.start()
+        thread.join()
+        assert error, ask
+
+
+def test_files_that_are_not_mounted_are_not_lost(store: Store) -> None:
+    """Neither the sweep nor a reader takes an empty folder for damage; a store without it is not opened."""
+    blob = store.blobs.write([b"data"])
+    with store.publishing(blob) as transaction:
+        transaction.add_dataset(row("d", blob.name))
+    store.blobs.folder.rename(store.folder / "elsewhere")
+    with pytest.raises(StoreUnavailable, match="mounted"):
+        Store.open(store.folder)
+    store.blobs.folder.mkdir()
+    with pytest.raises(StoreUnavailable, match="mounted"):
+        Store.open(store.folder).sweep()
+    for look in (lambda: store.blobs.check(blob.name, blob.digest), lambda: store.blobs.map(blob.name)):
+        with pytest.raises(StoreUnavailable):
+            look()
+
+
 def test_a_locked_catalog_can_be_read(store: Store, held: sqlite3.Connection) -> None:
     started = time.monotonic()
     assert store.catalog.models() == []
@@ -157,8 +255,9 @@ def test_want_of_means_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_damage_is_told(tmp_path: Path) -> None:
-    """Other bytes, none, or no file."""
+    """Other bytes, none, or no file among others."""
     blobs = Blobs(tmp_path)
+    blobs.write([b"another"])
     blob = blobs.write([b"data"])
     blobs.check(blob.name, blob.digest)
     path = tmp_path / blob.name
@@ -168,3 +267,50 @@ def test_damage_is_told(tmp_path: Path) -> None:
             blobs.check(blob.name, blob.digest)
     with pytest.raises(BlobLost):
         blobs.map(blob.name)
+
+
+def test_the_newest_lost_version_is_told(store: Store) -> None:
+    """Also where an older one was lost before."""
+    models = Models(store, Turns(store, writers=4), keep=9)
+    spec = from_message(ModelSpec.model_validate(SIMPLE_CNN))
+    models.create("m", spec, key=None, reply=lambda row, new: REPLY)
+    for lost in (2, 3):
+        models.write("m", lambda live: Change(live.snapshot, "rollback", lambda row: REPLY))
+        with store.catalog.transaction() as transaction:
+            assert transaction.mark_damaged("m", lost)
+        live = models.read("m")
+        assert (live.version.version, live.row.degraded) == (1, lost)
+
+
+def test_a_job_is_for_the_rows_and_the_model_it_was_checked_with(store: Store) -> None:
+    """One that was planned for others is refused and not queued."""
+    turns = Turns(store, writers=4)
+    models = Models(store, turns, keep=9)
+    jobs = Jobs(store, models, turns, most=1)
+    spec = from_message(ModelSpec.model_validate(SIMPLE_CNN))
+    models.create("m", spec, key=None, reply=lambda row, new: REPLY)
+    with store.catalog.transaction() as transaction:
+        transaction.add_dataset(row("d", "b"))
+    model, plan = models.find("m"), Plan("d", "sha256:0", 1, 1, 1, None, 1, {})
+
+    def add(model: ModelRow, plan: Plan) -> Reply:
+        return jobs.add(model, plan, key=None, if_match=None, reply=lambda job: REPLY)
+
+    for wrong in ((model, replace(plan, digest="sha256:1")), (replace(model, spec="{}"), plan)):
+        with pytest.raises(StoreBusy, match="replaced"):
+            add(*wrong)
+    assert jobs.all(9) == []
+    assert add(model, plan) == REPLY
+    with pytest.raises(StoreBusy, match="wait already"):
+        add(model, plan)
+
+
+def test_a_store_takes_so_many_models(store: Store) -> None:
+    """The same again is no new one."""
+    models = Models(store, Turns(store, writers=4), keep=9, most=1)
+    spec = from_message(ModelSpec.model_validate(SIMPLE_CNN))
+    assert models.create("a", spec, key=None, reply=lambda row, new: REPLY) == REPLY
+    assert models.create("a", spec, key=None, reply=lambda row, new: REPLY) == REPLY
+    with pytest.raises(StoreFull, match="delete one first"):
+        models.create("b", spec, key=None, reply=lambda row, new: REPLY)
+    assert len(store.blobs.names()) == 1

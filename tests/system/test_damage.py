@@ -181,7 +181,7 @@ def test_an_older_version_is_lost(tmp_path: Path) -> None:
 
 def test_all_versions_are_lost(tmp_path: Path) -> None:
     """Infer, train and weights answer 410, the history and other models stay, DELETE removes it, numbers go on."""
-    damaged(tmp_path, 3, {1, 2, 3}, Path.unlink)
+    damaged(tmp_path, 3, {1, 2, 3}, scribble)
     with serving(tmp_path, *TWO) as running:
         url = f"{running.url}/v2/models/m"
         other = counting.create(running.url, "other")

@@ -119,10 +119,25 @@ def test_doctor_says_what_it_finds(folder: Path) -> None:
     assert done.returncode == ("WORRY" in done.stdout)
 
 
-def test_doctor_makes_no_folder(tmp_path: Path) -> None:
-    done = command("doctor", "--data-dir", str(tmp_path / "none"))
-    assert "it is not there yet" in done.stdout
-    assert not (tmp_path / "none").exists()
+def test_doctor_makes_nothing(tmp_path: Path) -> None:
+    """Neither a folder nor anything in an empty one."""
+    for folder in (tmp_path, tmp_path / "none"):
+        assert "no service has used it yet" in command("doctor", "--data-dir", str(folder)).stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_looking_changes_nothing(folder: Path, tmp_path: Path) -> None:
+    """replay and verify tell of a damaged file, but leave it to the service to note it."""
+    copy = copied(folder, tmp_path)
+    for blob in (copy / "blobs").iterdir():
+        blob.write_bytes(b"\xff" * blob.stat().st_size)
+    before = sorted(path.name for path in copy.rglob("*.safetensors"))
+    assert command("verify", "--data-dir", str(copy)).returncode == 1
+    assert command("replay", "jobs", "--from", "1", "--data-dir", str(copy)).returncode == 1
+    assert sorted(path.name for path in copy.rglob("*.safetensors")) == before
+    connection = sqlite3.connect(copy / "catalog.sqlite")
+    assert connection.execute("SELECT DISTINCT state FROM versions").fetchall() == [("available",)]
+    connection.close()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

@@ -133,3 +133,21 @@ def test_a_repeat_of_a_running_request_is_told_so(tmp_path: Path, workers: int) 
         again = call("POST", f"{url}/train", body, Idempotency_Key="k", If_Match="1")
         assert again.content == first.result().content
         assert call("GET", f"{url}/versions").json()["versions"][0]["version"] == "2"
+
+
+def test_a_stuck_commit_stops_no_reader(tmp_path: Path) -> None:
+    """Who holds the catalog's lock for ever: half of the threads may wait for it, whatever they write; others read."""
+    with serving(tmp_path, "--request-threads", str(REQUEST_THREADS)) as running, ThreadPoolExecutor(40) as pool:
+        url = counting.create(running.url, "m")
+        load = f"{running.url}/v2/repository/models/m/load"
+        with open(tmp_path / "catalog.lock", "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            writers = [pool.submit(call, "POST", load) for _ in range(2 * PLACES)]
+            done = wait(writers, timeout=2).done
+            assert len(done) == PLACES
+            assert {writer.result().json()["code"] for writer in done} == {"busy"}
+            assert timed("GET", f"{running.url}/v2/health/live").status_code == 200
+            assert timed("POST", f"{url}/infer", counting.INFER).status_code == 200
+            ready = call("GET", f"{running.url}/v2/health/ready").json()
+            assert (ready["ready"], ready["writable"]) == (True, False)
+        assert {writer.result().status_code for writer in writers} == {200, 503}

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import pytest
 import requests
 
 from tests.processes import children, command_name, descendants, running
-from tests.servers import environment, serving
+from tests.servers import address, environment, launch, serving
 from tests.service.calls import batch, call
 from tests.service.specs import SIMPLE_CNN
 
@@ -98,6 +99,41 @@ def test_a_new_server_waits_for_the_last_process_of_the_old(tmp_path: Path) -> N
             assert old.process.poll() == 0
             assert call("GET", f"{new.url}/v2/models/m").headers["Convserve-Model-Version"] == "2"
         thread.join()
+
+
+@pytest.mark.parametrize("seconds", [0.2, 0.3, 0.4, 0.5])
+def test_a_signal_while_it_starts_stops_it(tmp_path: Path, seconds: float) -> None:
+    """Its status is 0, or that of the signal where it came before anything was begun; nothing is left."""
+    process = launch(tmp_path)
+    time.sleep(seconds)
+    process.terminate()
+    assert process.wait(10) in (0, -signal.SIGTERM)
+    assert process.stdout is not None
+    process.stdout.close()
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+
+
+def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    """A catalog that turns bad is told on standard error by the process of the jobs, and survived by the others."""
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        process = launch(tmp_path / "data", log=file)
+        url = address(process)
+        jobs = next(pid for pid in children(process.pid) if command_name(pid) == "convserve-jobs")
+        with sqlite3.connect(tmp_path / "data" / "catalog.sqlite") as connection:
+            connection.execute("PRAGMA user_version = 99")
+        connection.close()
+        os.kill(jobs, signal.SIGKILL)
+        end = time.monotonic() + 10
+        while "format 99" not in log.read_text():
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert call("GET", f"{url}/v2/health/live").status_code == 200
+        process.terminate()
+        assert process.wait(10) == 0
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def test_a_port_in_use_is_told(tmp_path: Path) -> None:

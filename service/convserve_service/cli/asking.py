@@ -77,8 +77,8 @@ def create(
     ARCHITECTURE is a template (lenet5, mnist-cnn, simple-cnn) or a JSON file.
     """
     named = labels.split(",") if labels else None
-    described = json.loads(Path(architecture).read_text()) if architecture.endswith(".json") else architecture
     with connect(url) as client:
+        described = json.loads(Path(architecture).read_text()) if architecture.endswith(".json") else architecture
         model = client.create(name, described, training=training, preprocess=preprocess, labels=named, seed=seed)
         click.echo(f"{name} has {model.architecture()['parameters']:,} parameters and is at version 1")
 

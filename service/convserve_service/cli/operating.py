@@ -47,7 +47,7 @@ def parts(store: Store) -> tuple[Any, Any]:
     from convserve_service.turns import Turns
 
     turns = Turns(store, writers=1)
-    return Models(store, turns, keep=1), Datasets(store, turns)
+    return Models(store, turns, keep=1, heal=False), Datasets(store, turns)
 
 
 @click.command()

@@ -6,7 +6,6 @@ from flask import Flask, Response, request
 
 from convserve_service import replies, routes
 from convserve_service.body import Body, refuse_if_match
-from convserve_service.errors import LimitError
 from convserve_service.service import Service
 from convserve_service.store.records import DatasetRow, Key, Reply
 from convserve_service.writes import writing
@@ -19,11 +18,11 @@ def register(app: Flask, service: Service) -> None:
 
     def put(body: Body, key: Key | None, dataset: str) -> Reply:
         refuse_if_match(request)
-        names = {row.name for row in datasets.all()}
-        if check_name(dataset, "dataset") not in names and len(names) >= service.settings.max_datasets:
-            raise LimitError(f"there are {len(names)} datasets already; delete one first")
         return datasets.put(
-            dataset, body.data, key=key, reply=lambda row, new: replies.plain(_describe(row), 201 if new else 200)
+            check_name(dataset, "dataset"),
+            body.data,
+            key=key,
+            reply=lambda row, new: replies.plain(_describe(row), 201 if new else 200),
         )
 
     def get(dataset: str) -> Response:

@@ -7,6 +7,7 @@ from convserve_service.body import Body, if_match, refuse_if_match
 from convserve_service.errors import RequestError
 from convserve_service.jobs import Plan
 from convserve_service.service import Service
+from convserve_service.store.catalog import NUMBERS
 from convserve_service.store.records import JobRow, Key, Reply
 from convserve_service.store.schema import shown_job
 from convserve_service.writes import writing
@@ -26,15 +27,15 @@ def register(app: Flask, service: Service) -> None:
         training = operands.training(spec.training, message)
         service.engine.check_targets(spec.network, training, y, len(x), message.batch_size)
         plan = Plan(
-            dataset.name, len(x), message.epochs, message.batch_size, message.shuffle_seed, message.commit_every,
-            operands.overrides(message),
+            dataset.name, dataset.digest, len(x), message.epochs, message.batch_size, message.shuffle_seed,
+            message.commit_every, operands.overrides(message),
         )  # fmt: skip
         expected = if_match(request)
-        return service.jobs.add(model, plan, key=key, if_match=expected, reply=lambda job: _reply(job, 202))
+        return service.jobs.add(live.row, plan, key=key, if_match=expected, reply=lambda job: _reply(job, 202))
 
     def index() -> Response:
-        limit = operands.number(request, "limit", 1000)
-        return replies.json({"jobs": [shown_job(job) for job in service.jobs.all(limit or 100)]})
+        limit, before = operands.number(request, "limit", 1000), operands.number(request, "before", NUMBERS - 1)
+        return replies.json({"jobs": [shown_job(job) for job in service.jobs.all(limit or 100, before or NUMBERS)]})
 
     def get(job: str) -> Response:
         return replies.json(shown_job(service.jobs.find(job)))

@@ -7,7 +7,6 @@ from flask import Flask, Response, request
 
 from convserve_service import replies, routes, specification
 from convserve_service.body import Body, if_match, refuse_if_match
-from convserve_service.errors import LimitError
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
@@ -20,8 +19,6 @@ def register(app: Flask, service: Service) -> None:
     def create(body: Body, key: Key | None, model: str) -> Reply:
         refuse_if_match(request)
         spec = specification.from_message(parse(ModelSpec, body.data))
-        if len(service.models.all()) >= service.settings.max_models:
-            raise LimitError(f"there are {service.settings.max_models} models already; delete one first")
 
         def reply(row: VersionRow, new: bool) -> Reply:
             members = {
@@ -39,10 +36,10 @@ def register(app: Flask, service: Service) -> None:
     def metadata(model: str, version: str | None = None) -> Response:
         live = service.read(model, version)
         network = live.specification.network
-        numbers = [row.version for row in service.models.versions(model, 100) if row.available]
+        newest = live.version.version
         members = {
             "name": model,
-            "versions": [str(live.version.version)] if version else [str(number) for number in sorted(numbers)],
+            "versions": [str(number) for number in ([newest] if version else service.models.numbers(model, newest))],
             "platform": "convserve_numpy",
             "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, *network.input]}],
             "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, network.classes]}],

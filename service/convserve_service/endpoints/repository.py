@@ -5,7 +5,7 @@ from flask import Flask, Response, request
 from convserve_service import replies, routes
 from convserve_service.body import Body, refuse_if_match
 from convserve_service.service import Service
-from convserve_service.store.records import Key, Reply
+from convserve_service.store.records import Key, ModelRow, Reply
 from convserve_service.writes import writing
 from convserve_wire import paths
 from convserve_wire.names import check_name
@@ -13,18 +13,7 @@ from convserve_wire.names import check_name
 
 def register(app: Flask, service: Service) -> None:
     def index() -> Response:
-        entries = []
-        for row in service.models.all():
-            newest = service.models.versions(row.name, 1)
-            entries.append(
-                {
-                    "name": row.name,
-                    "version": str(newest[0].version) if newest else "",
-                    "state": "READY" if row.loaded else "UNAVAILABLE",
-                    "reason": "" if row.loaded else "unloaded",
-                }
-            )
-        return replies.json(entries)
+        return replies.json([_entry(row, newest) for row, newest in service.models.all()])
 
     def load(body: Body, key: Key | None, model: str) -> Reply:
         return turn(model, True, key)
@@ -39,3 +28,13 @@ def register(app: Flask, service: Service) -> None:
     routes.add(app, "POST", paths.INDEX, index)
     routes.add(app, "POST", paths.LOAD, writing(service, load))
     routes.add(app, "POST", paths.UNLOAD, writing(service, unload))
+
+
+def _entry(row: ModelRow, newest: int | None) -> dict[str, str]:
+    reason = "all versions are lost" if newest is None else "" if row.loaded else "unloaded"
+    return {
+        "name": row.name,
+        "version": "" if newest is None else str(newest),
+        "state": "UNAVAILABLE" if reason else "READY",
+        "reason": reason,
+    }

@@ -5,6 +5,7 @@ from flask import Flask, Response
 from convserve_service import replies, routes
 from convserve_service.release import VERSION
 from convserve_service.service import Service
+from convserve_service.store.errors import StoreUnavailable
 from convserve_wire import paths
 
 EXTENSIONS = ["binary_tensor_data", "classification", "model_repository"]
@@ -23,7 +24,10 @@ def register(app: Flask, service: Service) -> None:
     def ready() -> Response:
         if service.draining():
             return replies.json({"ready": False, "reason": "the server is stopping"}, 503)
-        reason = service.store.unwritable()
+        try:
+            reason = service.store.unwritable()
+        except StoreUnavailable as error:
+            return replies.json({"ready": False, "reason": str(error)}, 503)
         return replies.json({"ready": True, "writable": reason is None} | ({"reason": reason} if reason else {}))
 
     routes.add(app, "GET", paths.SERVER, metadata)

@@ -9,6 +9,7 @@ from convserve_service.body import Body, if_match
 from convserve_service.live import Live
 from convserve_service.models import Change
 from convserve_service.service import Service
+from convserve_service.store.catalog import NUMBERS
 from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
 from convserve_wire import paths
@@ -18,7 +19,7 @@ from convserve_wire.names import check_alias, check_name
 
 def register(app: Flask, service: Service) -> None:
     def versions(model: str) -> Response:
-        limit, before = operands.number(request, "limit", 1000), operands.number(request, "before", (1 << 62) - 1)
+        limit, before = operands.number(request, "limit", 1000), operands.number(request, "before", NUMBERS - 1)
         found = service.models.versions(check_name(model), 100 if limit is None else limit, before)
         return replies.json({"model_name": model, "versions": [_describe(row) for row in found]})
 

@@ -55,13 +55,13 @@ class Blobs:
 
     def map(self, name: str) -> mmap.mmap:
         """The blob's bytes, read-only, from the page cache that all workers share; BlobLost if it is gone."""
-        with _reading(), open(self.folder / name, "rb") as file:
+        with self._reading(), open(self.folder / name, "rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
     def check(self, name: str, digest: str) -> None:
         """BlobLost unless the file can be read and has this digest; by read(), for a bad page of a mapping kills."""
         sha = hashlib.sha256()
-        with _reading(), open(self.folder / name, "rb", buffering=0) as file:
+        with self._reading(), open(self.folder / name, "rb", buffering=0) as file:
             while piece := file.read(1 << 20):
                 sha.update(piece)
         if _told(sha) != digest:
@@ -90,20 +90,28 @@ class Blobs:
                 (self.folder / name).unlink(missing_ok=True)
 
     def names(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()}
+        return set(os.listdir(self.folder))
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """A file that is gone, empty or unreadable is lost; one of a folder that is not there is not.
 
-@contextmanager
-def _reading() -> Iterator[None]:
-    """A file that is gone, empty or unreadable is lost; want of memory or of descriptors says nothing about it."""
-    try:
-        yield
-    except ValueError as error:  # an empty file cannot be mapped
-        raise BlobLost("the file is empty") from error
-    except OSError as error:
-        if error.errno in LOST:
-            raise BlobLost(str(error)) from error
-        raise StoreUnavailable(f"the store cannot read ({error.strerror}); mend that and repeat") from error
+        Nor does want of memory or of descriptors say anything about it.
+        """
+        try:
+            yield
+        except ValueError as error:  # an empty file cannot be mapped
+            raise BlobLost("the file is empty") from error
+        except OSError as error:
+            if error.errno in LOST and (error.errno != errno.ENOENT or self._there()):
+                raise BlobLost(str(error)) from error
+            raise StoreUnavailable(f"the store cannot read ({error.strerror}); mend that and repeat") from error
+
+    def _there(self) -> bool:
+        """Whether the folder has any file: one that is not mounted has none."""
+        with suppress(OSError):
+            return bool(self.names())
+        return False
 
 
 def digest(chunks: Iterable[bytes | memoryview]) -> str:

@@ -45,6 +45,19 @@ class Catalog:
     def models(self) -> list[ModelRow]:
         return [schema.model(row) for row in self._all(f"SELECT {listed(schema.MODEL)} FROM models ORDER BY name")]
 
+    def heads(self) -> list[tuple[ModelRow, int | None]]:
+        """Every model with its newest version that has its state."""
+        newest = f"SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}'"
+        rows = self._all(f"SELECT {listed(schema.MODEL)}, ({newest}) FROM models m ORDER BY name")
+        return [(schema.model(row[:-1]), row[-1]) for row in rows]
+
+    def numbers(self, model: str, most: int) -> list[int]:
+        """The versions up to a number that have their states, in order."""
+        sql = (
+            f"SELECT version FROM versions WHERE model = ? AND state = '{AVAILABLE}' AND version <= ? ORDER BY version"
+        )
+        return [row[0] for row in self._all(sql, model, most)]
+
     def read(
         self, model: str, version: int | str | None, *, below: int = NUMBERS
     ) -> tuple[ModelRow | None, VersionRow | None]:
@@ -69,7 +82,7 @@ class Catalog:
         split = len(schema.MODEL)
         return schema.model(row[:split]), None if row[split] is None else schema.version(row[split:])
 
-    def versions(self, model: str, limit: int, before: int | None = None) -> list[VersionRow]:
+    def versions(self, model: str, limit: int = NUMBERS, before: int | None = None) -> list[VersionRow]:
         """Newest first, with their aliases."""
         rows = self._all(
             f"SELECT {listed(schema.VERSION_COLUMNS)} FROM versions WHERE model = ? AND version < ?"
@@ -85,7 +98,7 @@ class Catalog:
 
     def blobs(self) -> set[str]:
         """Every blob that a version or a dataset still needs."""
-        sql = f"SELECT blob FROM versions WHERE state = '{AVAILABLE}' UNION SELECT blob FROM datasets"
+        sql = f"SELECT blob FROM versions WHERE state = '{AVAILABLE}' UNION ALL SELECT blob FROM datasets"
         return {row[0] for row in self._all(sql)}
 
     def reply(self, owner: str, key: str) -> tuple[bytes, Reply] | None:
@@ -104,10 +117,10 @@ class Catalog:
         row = self._one(f"SELECT {listed(schema.JOB)} FROM jobs WHERE id = ?", number)
         return None if row is None else schema.job(row)
 
-    def jobs(self, limit: int) -> list[JobRow]:
+    def jobs(self, limit: int, before: int = NUMBERS) -> list[JobRow]:
         """Newest first."""
-        sql = f"SELECT {listed(schema.JOB)} FROM jobs ORDER BY id DESC LIMIT ?"
-        return [schema.job(row) for row in self._all(sql, limit)]
+        sql = f"SELECT {listed(schema.JOB)} FROM jobs WHERE id < ? ORDER BY id DESC LIMIT ?"
+        return [schema.job(row) for row in self._all(sql, before, limit)]
 
     def next_job(self) -> JobRow | None:
         """The one that was interrupted, else the oldest that waits."""
@@ -149,28 +162,38 @@ class Catalog:
             with suppress(sqlite3.Error, OSError):  # the commit stands, whatever becomes of its tidying
                 self._checkpoint(connection)
 
-    def held(self) -> bool:
-        """Whether somebody keeps writers out: a program that ignores our lock, or one of us that waits for it."""
+    def refusal(self) -> str | None:
+        """Why writers are kept out, None where they are not; StoreUnavailable where not even reading is possible."""
+        before = self._changes()
         end = time.monotonic() + HELD_SECONDS
         while True:
             try:
                 with locked(self._lock, wait=False):
-                    return self._held_by_others()
+                    return self._tried()
             except BlockingIOError:
                 if time.monotonic() > end:
-                    return True
+                    break
                 time.sleep(HELD_SECONDS / 50)
+        return None if self._changes() != before else "writers wait for one that holds the catalog"
 
-    def _held_by_others(self) -> bool:
-        connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+    def _changes(self) -> int:
+        """A number that changes when somebody else commits."""
+        return int(self._one("PRAGMA data_version")[0])
+
+    def _tried(self) -> str | None:
+        try:
+            connection = sqlite3.connect(self._path, isolation_level=None, timeout=0)
+        except sqlite3.Error as error:
+            return f"the catalog cannot be opened: {error}"
         try:
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            return True
+        except sqlite3.Error as error:
+            held = error.sqlite_errorcode == sqlite3.SQLITE_BUSY
+            return "another program holds the catalog locked" if held else f"the catalog cannot be written: {error}"
         finally:
             connection.close()
-        return False
+        return None
 
     def _begin(self, patience: float) -> sqlite3.Connection:
         connection = self._connection()
@@ -211,13 +234,15 @@ class Catalog:
         return connection
 
     def _close(self) -> None:
-        connection, self._local.connection = self._local.connection, None
-        with suppress(sqlite3.Error):
-            connection.close()
+        connection, self._local.connection = getattr(self._local, "connection", None), None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         wal = self._path.with_name(self._path.name + "-wal")
         if wal.stat().st_size > CHECKPOINT_PAGES * 4096:
+            connection.execute("PRAGMA busy_timeout = 0")  # who reads for long must not hold up writers
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def _one(self, sql: str, *values: Any) -> Any:

@@ -32,6 +32,8 @@ class Store:
     @classmethod
     def open(cls, folder: Path, *, reply_hours: float = 24.0, clock: Callable[[], datetime] = utc) -> "Store":
         """The store in a folder, made where there is none."""
+        if (folder / "catalog.sqlite").exists() and not (folder / "blobs").exists():
+            raise StoreUnavailable(f"there is a catalog in {folder}, but no folder blobs; is it mounted?")
         make_folder(folder)
         make_folder(folder / "locks")
         blobs, catalog = Blobs(folder / "blobs"), Catalog(folder / "catalog.sqlite")
@@ -69,19 +71,18 @@ class Store:
             raise
 
     def unwritable(self) -> str | None:
-        """Why nothing could be committed now, None where it could."""
-        if (reason := self.blobs.probe()) is not None:
-            return reason
-        try:
-            return "another program holds the catalog locked" if self.catalog.held() else None
-        except StoreUnavailable as error:
-            return str(error)
+        """Why nothing could be committed now, None where it could; StoreUnavailable where nothing could be read."""
+        return self.blobs.probe() or self.catalog.refusal()
 
     def sweep(self) -> int:
         """Remove blobs that nothing needs: left by crashes. Only while nobody writes (at the start)."""
-        orphans = self.blobs.names() - self.catalog.blobs()
-        self.blobs.remove_all(orphans)
-        return len(orphans)
+        there, needed = self.blobs.names(), self.catalog.blobs()
+        if needed and needed.isdisjoint(there):
+            raise StoreUnavailable(
+                f"none of the {len(needed)} files that the catalog names is in {self.blobs.folder}; is it mounted?"
+            )
+        self.blobs.remove_all(there - needed)
+        return len(there - needed)
 
 
 def stamp(moment: datetime) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from typing import Any
+from typing import Any, Literal
 
 from convserve_service.store import schema
 from convserve_service.store.errors import KeyInFlight
@@ -14,6 +14,7 @@ from convserve_service.store.records import (
     QUEUED,
     RUNNING,
     SUCCEEDED,
+    UNFINISHED,
     DatasetRow,
     JobRow,
     Key,
@@ -23,7 +24,7 @@ from convserve_service.store.records import (
 )
 from convserve_service.store.schema import listed, marks
 
-UNENDED = f"state IN ('{QUEUED}', '{RUNNING}')"
+UNENDED = f"state IN {UNFINISHED}"
 REPLY = "status, body, content_type, header_length, model_version"
 
 
@@ -59,7 +60,18 @@ class Transaction:
         return blobs
 
     def has_model(self, name: str) -> bool:
-        return self._execute("SELECT 1 FROM models WHERE name = ?", (name,)).fetchone() is not None
+        return self.specification(name) is not None
+
+    def specification(self, name: str) -> str | None:
+        """What the model was created from, None where there is no such model."""
+        row = self._execute("SELECT spec FROM models WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def count(self, table: Literal["models", "datasets"]) -> int:
+        return int(self._execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+
+    def unfinished_jobs(self) -> int:
+        return int(self._execute(f"SELECT count(*) FROM jobs WHERE {UNENDED}").fetchone()[0])
 
     def set_loaded(self, name: str, loaded: bool) -> bool:
         """Whether the model is there."""
@@ -85,7 +97,7 @@ class Transaction:
         False where it had no state any more.
         """
         if self.head(model) == version:
-            sql = "UPDATE models SET degraded = coalesce(degraded, ?) WHERE name = ?"
+            sql = "UPDATE models SET degraded = max(coalesce(degraded, 0), ?) WHERE name = ?"
             self._execute(sql, (version, model))
         sql = f"UPDATE versions SET state = '{DAMAGED}' WHERE model = ? AND version = ? AND state = '{AVAILABLE}'"
         return self._execute(sql, (model, version)).rowcount == 1
@@ -179,5 +191,6 @@ class Transaction:
 
     def forget_events(self, before: str) -> None:
         """Those of jobs that ended before a time."""
-        sql = f"DELETE FROM events WHERE job IN (SELECT id FROM jobs WHERE updated < ? AND NOT {UNENDED})"
-        self._execute(sql, (before,))
+        first = self._execute("SELECT min(job) FROM events").fetchone()[0] or 0
+        sql = f"DELETE FROM events WHERE job IN (SELECT id FROM jobs WHERE id >= ? AND updated < ? AND NOT {UNENDED})"
+        self._execute(sql, (first, before))
