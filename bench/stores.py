@@ -7,6 +7,7 @@ from typing import Any
 
 from convserve_client.architectures import lenet5
 from convserve_service.models import Change, Models
+from convserve_service.reader import Reader
 from convserve_service.settings import Settings
 from convserve_service.specification import Specification, from_message
 from convserve_service.store.records import COLLECTED, Key, Reply, VersionRow
@@ -31,7 +32,7 @@ def opened(folder: Path, optimizer: str) -> tuple[Store, Models]:
     """A new data directory with one model at version 1."""
     settings = Settings(data_dir=folder)
     store = Store.open(folder, reply_hours=settings.idempotency_hours)
-    models = Models(store, Turns(store, settings.request_threads // 2), keep=settings.keep)
+    models = Models(store, Reader(store), Turns(store, settings.request_threads // 2), keep=settings.keep)
     models.create(MODEL, lenet(optimizer), key=None, reply=lambda row, new: _reply(row))
     return store, models
 

@@ -13,6 +13,7 @@ from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
 from convserve_service.models import Models
+from convserve_service.reader import Reader
 from convserve_service.service import Service
 from convserve_service.settings import Settings
 from convserve_service.store.store import Store
@@ -42,10 +43,12 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
     app.url_map.merge_slashes = False
     store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
     turns = Turns(store, settings.request_threads // 2)
-    models = Models(store, turns, keep=settings.keep, most=settings.max_models)
+    reader = Reader(store)
+    models = Models(store, reader, turns, keep=settings.keep, most=settings.max_models)
     jobs = Jobs(store, models, turns, most=settings.max_jobs)
     service = Service(
         store=store,
+        reader=reader,
         models=models,
         datasets=Datasets(store, turns, most=settings.max_datasets),
         jobs=jobs,

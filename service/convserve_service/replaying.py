@@ -7,13 +7,12 @@ from convserve_model import Engine, Snapshot, safetensors
 from convserve_service import origin
 from convserve_service.datasets import Datasets
 from convserve_service.jobs import Plan
-from convserve_service.models import Models
+from convserve_service.reader import Reader
 from convserve_service.runner import rows
 from convserve_service.specification import Specification, from_text
 from convserve_service.store.blobs import digest
 from convserve_service.store.errors import StoreError
 from convserve_service.store.records import VersionRow
-from convserve_service.store.store import Store
 
 
 class ReplayError(StoreError):
@@ -31,16 +30,15 @@ class Made:
 class Replay:
     """Reads a store; changes nothing. On another release or kind of CPU the bits may differ: ReplayError."""
 
-    def __init__(self, store: Store, models: Models, datasets: Datasets, engine: Engine) -> None:
-        self._store = store
-        self._models = models
+    def __init__(self, reader: Reader, datasets: Datasets, engine: Engine) -> None:
+        self._reader = reader
         self._datasets = datasets
         self._engine = engine
 
     def run(self, name: str, start: int | None = None) -> Iterator[Made]:
         """Every version from the model's creation, or after version `start` whose state is still there."""
-        spec = from_text(self._models.find(name).spec)
-        history = self._models.versions(name)[::-1]
+        spec = from_text(self._reader.find(name).spec)
+        history = self._reader.versions(name)[::-1]
         chosen = [row for row in history if start is None or row.version >= start]
         if not chosen or (start is not None and chosen[0].version != start):
             raise ReplayError(f"model '{name}' has no version {start}")
@@ -50,10 +48,10 @@ class Replay:
             snapshot = Snapshot.initial(spec.network, spec.training, seed=spec.seed)
             yield _made(chosen[0], snapshot)
         else:
-            snapshot = self._models.read(name, str(start)).snapshot
+            snapshot = self._reader.read(name, str(start)).snapshot
         made[chosen[0].version] = snapshot
         for row in chosen[1:]:
-            parent = made.get(row.parent or 0) or self._models.read(name, str(row.parent)).snapshot
+            parent = made.get(row.parent or 0) or self._reader.read(name, str(row.parent)).snapshot
             snapshot = self._again(spec, row, parent)
             yield _made(row, snapshot)
             made = {row.version: snapshot}

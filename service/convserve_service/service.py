@@ -13,6 +13,7 @@ from convserve_service.jobs import Jobs
 from convserve_service.live import Live
 from convserve_service.models import Change, Models
 from convserve_service.operands import loaded
+from convserve_service.reader import Reader
 from convserve_service.settings import Settings
 from convserve_service.store.records import Key, Reply
 from convserve_service.store.store import Store
@@ -23,6 +24,7 @@ from convserve_wire.names import check_name
 @dataclass(frozen=True)
 class Service:
     store: Store
+    reader: Reader
     models: Models
     datasets: Datasets
     jobs: Jobs
@@ -33,7 +35,7 @@ class Service:
 
     def read(self, model: str, version: str | None = None) -> Live:
         """The version that a request works on; the reply tells where a newer one was lost."""
-        return _told(self.models.read(check_name(model), version))
+        return _told(self.reader.read(check_name(model), version))
 
     def live(self, model: str, version: str | None) -> Live:
         """The same; but a model that is unloaded answers no one."""

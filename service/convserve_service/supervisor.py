@@ -23,7 +23,10 @@ PR_SET_PDEATHSIG, PR_SET_NAME = 1, 15
 def run(
     *, server: Callable[[], None], helper: Callable[[], None], drain: Callable[[], None], drain_seconds: float
 ) -> int:
-    """Exit status: the server's, where it ends by itself; 0 where SIGTERM or SIGINT ended it."""
+    """Exit status: the server's, where it ends by itself; 0 where SIGTERM or SIGINT ended it well.
+
+    The children hear of a signal after `drain_seconds`, and have GRACE_SECONDS to end.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, WATCHED)
     children = Children(server=fork(server), helper_main=helper)
     children.helper = fork(helper)

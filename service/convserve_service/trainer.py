@@ -30,12 +30,13 @@ def run(settings: Settings) -> None:
     from convserve_model import Engine
     from convserve_service.datasets import Datasets
     from convserve_service.models import Models
+    from convserve_service.reader import Reader
     from convserve_service.runner import Runner
     from convserve_service.turns import Turns
 
     memory.keep_freed()
     turns = Turns(store, writers=1)
-    models = Models(store, turns, keep=settings.keep)
+    models = Models(store, Reader(store), turns, keep=settings.keep)
     Runner(store, models, Datasets(store, turns), Engine(settings.threads), lambda: bool(stopped)).run()
 
 

@@ -6,39 +6,25 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from convserve_service.jobs import Jobs, Plan
-from convserve_service.models import Change, Models
-from convserve_service.specification import from_message
 from convserve_service.store.blobs import Blobs
 from convserve_service.store.errors import (
     BlobLost,
     CommitUnknown,
     KeyInFlight,
     KeyReused,
-    StoreBusy,
-    StoreFull,
     StoreUnavailable,
 )
 from convserve_service.store.locks import holder, locked, note
-from convserve_service.store.records import DatasetRow, Key, ModelRow, Reply
+from convserve_service.store.records import DatasetRow, Key, Reply
 from convserve_service.store.store import Store
-from convserve_service.turns import Turns
-from convserve_wire.messages import ModelSpec
-from tests.service.specs import SIMPLE_CNN
 
 KEY = Key("", "k", b"request")
 REPLY = Reply(200, b"{}")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store.open(tmp_path / "data")
 
 
 @pytest.fixture
@@ -267,50 +253,3 @@ def test_damage_is_told(tmp_path: Path) -> None:
             blobs.check(blob.name, blob.digest)
     with pytest.raises(BlobLost):
         blobs.map(blob.name)
-
-
-def test_the_newest_lost_version_is_told(store: Store) -> None:
-    """Also where an older one was lost before."""
-    models = Models(store, Turns(store, writers=4), keep=9)
-    spec = from_message(ModelSpec.model_validate(SIMPLE_CNN))
-    models.create("m", spec, key=None, reply=lambda row, new: REPLY)
-    for lost in (2, 3):
-        models.write("m", lambda live: Change(live.snapshot, "rollback", lambda row: REPLY))
-        with store.catalog.transaction() as transaction:
-            assert transaction.mark_damaged("m", lost)
-        live = models.read("m")
-        assert (live.version.version, live.row.degraded) == (1, lost)
-
-
-def test_a_job_is_for_the_rows_and_the_model_it_was_checked_with(store: Store) -> None:
-    """One that was planned for others is refused and not queued."""
-    turns = Turns(store, writers=4)
-    models = Models(store, turns, keep=9)
-    jobs = Jobs(store, models, turns, most=1)
-    spec = from_message(ModelSpec.model_validate(SIMPLE_CNN))
-    models.create("m", spec, key=None, reply=lambda row, new: REPLY)
-    with store.catalog.transaction() as transaction:
-        transaction.add_dataset(row("d", "b"))
-    model, plan = models.find("m"), Plan("d", "sha256:0", 1, 1, 1, None, 1, {})
-
-    def add(model: ModelRow, plan: Plan) -> Reply:
-        return jobs.add(model, plan, key=None, if_match=None, reply=lambda job: REPLY)
-
-    for wrong in ((model, replace(plan, digest="sha256:1")), (replace(model, spec="{}"), plan)):
-        with pytest.raises(StoreBusy, match="replaced"):
-            add(*wrong)
-    assert jobs.all(9) == []
-    assert add(model, plan) == REPLY
-    with pytest.raises(StoreBusy, match="wait already"):
-        add(model, plan)
-
-
-def test_a_store_takes_so_many_models(store: Store) -> None:
-    """The same again is no new one."""
-    models = Models(store, Turns(store, writers=4), keep=9, most=1)
-    spec = from_message(ModelSpec.model_validate(SIMPLE_CNN))
-    assert models.create("a", spec, key=None, reply=lambda row, new: REPLY) == REPLY
-    assert models.create("a", spec, key=None, reply=lambda row, new: REPLY) == REPLY
-    with pytest.raises(StoreFull, match="delete one first"):
-        models.create("b", spec, key=None, reply=lambda row, new: REPLY)
-    assert len(store.blobs.names()) == 1

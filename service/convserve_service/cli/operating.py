@@ -40,14 +40,12 @@ def opened(data_dir: Path) -> Iterator[Store]:
         raise click.ClickException(str(error)) from error
 
 
-def parts(store: Store) -> tuple[Any, Any]:
-    """Models and datasets of a store, for who only reads."""
+def datasets_of(store: Store) -> Any:
+    """The datasets of a store, for who only reads."""
     from convserve_service.datasets import Datasets
-    from convserve_service.models import Models
     from convserve_service.turns import Turns
 
-    turns = Turns(store, writers=1)
-    return Models(store, turns, keep=1, heal=False), Datasets(store, turns)
+    return Datasets(store, Turns(store, writers=1))
 
 
 @click.command()
@@ -61,13 +59,13 @@ def replay(name: str, start: int | None, data_dir: Path) -> None:
     """
     blas.one_thread()
     from convserve_model import Engine, ModelError
+    from convserve_service.reader import Reader
     from convserve_service.replaying import Replay
 
     different = count = 0
     with opened(data_dir) as store:
-        models, datasets = parts(store)
         try:
-            for made in Replay(store, models, datasets, Engine(1)).run(name, start):
+            for made in Replay(Reader(store, heal=False), datasets_of(store), Engine(1)).run(name, start):
                 count += 1
                 different += not made.same
                 told = "same" if made.same else "DIFFERENT"
@@ -90,7 +88,7 @@ def verify(data_dir: Path) -> None:
 
     found = wrong = 0
     with opened(data_dir) as store:
-        for finding in audit(store, parts(store)[1]):
+        for finding in audit(store, datasets_of(store)):
             found += 1
             if finding.problem is not None:
                 wrong += 1

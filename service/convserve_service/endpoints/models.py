@@ -39,7 +39,7 @@ def register(app: Flask, service: Service) -> None:
         newest = live.version.version
         members = {
             "name": model,
-            "versions": [str(number) for number in ([newest] if version else service.models.numbers(model, newest))],
+            "versions": [str(number) for number in ([newest] if version else service.reader.numbers(model, newest))],
             "platform": "convserve_numpy",
             "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, *network.input]}],
             "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, network.classes]}],

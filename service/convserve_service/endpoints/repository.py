@@ -13,7 +13,7 @@ from convserve_wire.names import check_name
 
 def register(app: Flask, service: Service) -> None:
     def index() -> Response:
-        return replies.json([_entry(row, newest) for row, newest in service.models.all()])
+        return replies.json([_entry(row, newest) for row, newest in service.reader.all()])
 
     def load(body: Body, key: Key | None, model: str) -> Reply:
         return turn(model, True, key)

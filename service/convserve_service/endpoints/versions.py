@@ -20,7 +20,7 @@ from convserve_wire.names import check_alias, check_name
 def register(app: Flask, service: Service) -> None:
     def versions(model: str) -> Response:
         limit, before = operands.number(request, "limit", 1000), operands.number(request, "before", NUMBERS - 1)
-        found = service.models.versions(check_name(model), 100 if limit is None else limit, before)
+        found = service.reader.versions(check_name(model), 100 if limit is None else limit, before)
         return replies.json({"model_name": model, "versions": [_describe(row) for row in found]})
 
     def rollback(body: Body, key: Key | None, model: str) -> Reply:

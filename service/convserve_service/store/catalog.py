@@ -1,7 +1,8 @@
 """The catalog: an SQLite database that alone says what exists, what is newest, and what an alias means.
 
 SQLite before 3.51.3 may lose writes when several processes commit and checkpoint (the WAL-reset bug), so every
-transaction and every checkpoint runs under one file lock, and automatic checkpoints are off.
+transaction and every checkpoint runs under one file lock, and automatic checkpoints are off. (SQLite tidies once more
+when the last connection of all processes closes, alone by its own lock.)
 """
 
 import sqlite3
