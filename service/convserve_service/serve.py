@@ -18,24 +18,24 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. The data directory belongs to this server and its children alone."""
     blas.one_thread()
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
-    _own(settings)
+    found = _own(settings)
     drain = mmap.mmap(-1, 1)  # shared with all children: not 0 while the server is about to stop
     sys.exit(
         supervisor.run(
             server=partial(_listen, settings, drain),
-            helper=partial(_train, settings),
+            helper=partial(_train, settings, found),
             drain=partial(drain.__setitem__, 0, 1),
             drain_seconds=settings.drain_seconds,
         )
     )
 
 
-def _own(settings: Settings) -> None:
-    """Hold DATA_DIR/lock, which children inherit; then sweep what a crash left."""
+def _own(settings: Settings) -> set[str]:
+    """Hold DATA_DIR/lock, which children inherit; the blobs that are there, for the sweep of what a crash left."""
     try:
         make_folder(settings.data_dir)
         claim(settings.data_dir / "lock", OLD_SERVER_SECONDS)
-        Store.open(settings.data_dir).sweep()
+        return Store.open(settings.data_dir).found()
     except (OSError, StoreUnavailable) as error:
         sys.exit(f"convserve cannot use the data directory {settings.data_dir}: {error}")
 
@@ -46,7 +46,7 @@ def _listen(settings: Settings, drain: mmap.mmap) -> None:
     listener.run(settings, draining=lambda: drain[0] != 0)
 
 
-def _train(settings: Settings) -> None:
+def _train(settings: Settings, found: set[str]) -> None:
     from convserve_service import trainer
 
-    trainer.run(settings)
+    trainer.run(settings, found)

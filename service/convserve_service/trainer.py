@@ -1,4 +1,4 @@
-"""The process of jobs, beside the workers and at lower priority."""
+"""The process of jobs, beside the workers and at lower priority; it also sweeps what a crash left."""
 
 import os
 import signal
@@ -15,14 +15,18 @@ NICE = 10
 POLL_SECONDS = 0.1
 
 
-def run(settings: Settings) -> None:
-    """Train what is queued until SIGTERM, which stops a job at its next commit."""
+def run(settings: Settings, found: set[str]) -> None:
+    """Train what is queued until SIGTERM, which stops a job at its next commit.
+
+    `found` are the blobs that were there before anybody wrote: those that nothing needs are removed.
+    """
     stopped: list[int] = []
     signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
     rename(NAME)
     os.nice(NICE)
     logs.configure()
     store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
+    store.sweep(found)
     while not stopped and not _wanted(store):  # nothing is loaded before there is work
         time.sleep(POLL_SECONDS)
     if stopped:

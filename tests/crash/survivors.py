@@ -60,7 +60,7 @@ def survivors(data_dir: Path, report: Path, expected: Expected) -> list[str]:
     if len(unavailable := [one.key for one in given if one.status == 503]) > 1:
         wrong.append(f"one failed call was answered with several 503, to {unavailable}")
     store = open_store(data_dir)
-    store.sweep()
+    store.sweep(store.found())
     wrong += _files(store)
     with application(data_dir) as client:
         wrong += _visible(client, expected)

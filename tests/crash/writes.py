@@ -137,7 +137,8 @@ def run(data_dir: Path, report: Path) -> None:
 
     catalog.CHECKPOINT_PAGES = PAGES
     try:
-        open_store(data_dir).sweep()
+        store = open_store(data_dir)
+        store.sweep(store.found())
         for part in (FIRST, SECOND):
             with application(data_dir) as client:
                 for write in part:

@@ -79,7 +79,7 @@ def test_a_commit_whose_fate_is_unknown_keeps_its_blob(store: Store) -> None:
     with pytest.raises(CommitUnknown), store.publishing(blob):
         raise CommitUnknown("fsync failed")
     assert store.blobs.names() == {blob.name}
-    assert store.sweep() == 1
+    assert store.sweep(store.found()) == 1
     assert store.blobs.names() == set()
 
 
@@ -176,7 +176,7 @@ def test_files_that_are_not_mounted_are_not_lost(store: Store) -> None:
         Store.open(store.folder)
     store.blobs.folder.mkdir()
     with pytest.raises(StoreUnavailable, match="mounted"):
-        Store.open(store.folder).sweep()
+        Store.open(store.folder).found()
     for look in (lambda: store.blobs.check(blob.name, blob.digest), lambda: store.blobs.map(blob.name)):
         with pytest.raises(StoreUnavailable):
             look()

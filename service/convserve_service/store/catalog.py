@@ -97,10 +97,10 @@ class Catalog:
             named.setdefault(version, []).append(alias)
         return [schema.version(row, tuple(named.get(row[1], ()))) for row in rows]
 
-    def blobs(self) -> set[str]:
-        """Every blob that a version or a dataset still needs."""
-        sql = f"SELECT blob FROM versions WHERE state = '{AVAILABLE}' UNION ALL SELECT blob FROM datasets"
-        return {row[0] for row in self._all(sql)}
+    def blobs(self, limit: int = NUMBERS) -> set[str]:
+        """Every blob that a version or a dataset still needs, or some of them."""
+        sql = f"SELECT blob FROM versions WHERE state = '{AVAILABLE}' UNION ALL SELECT blob FROM datasets LIMIT ?"
+        return {row[0] for row in self._all(sql, limit)}
 
     def reply(self, owner: str, key: str) -> tuple[bytes, Reply] | None:
         """(fingerprint, reply) of an applied request."""

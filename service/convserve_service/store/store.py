@@ -74,15 +74,18 @@ class Store:
         """Why nothing could be committed now, None where it could; StoreUnavailable where nothing could be read."""
         return self.blobs.probe() or self.catalog.refusal()
 
-    def sweep(self) -> int:
-        """Remove blobs that nothing needs: left by crashes. Only while nobody writes (at the start)."""
-        there, needed = self.blobs.names(), self.catalog.blobs()
-        if needed and needed.isdisjoint(there):
-            raise StoreUnavailable(
-                f"none of the {len(needed)} files that the catalog names is in {self.blobs.folder}; is it mounted?"
-            )
-        self.blobs.remove_all(there - needed)
-        return len(there - needed)
+    def found(self) -> set[str]:
+        """The blobs that are there before anybody writes; StoreUnavailable where the catalog means others."""
+        there, some = self.blobs.names(), self.catalog.blobs(limit=100)
+        if some and some.isdisjoint(there):
+            raise StoreUnavailable(f"the files that the catalog names are not in {self.blobs.folder}; is it mounted?")
+        return there
+
+    def sweep(self, found: set[str]) -> int:
+        """Remove those of the blobs found at the start that nothing needs: left by crashes."""
+        left = found - self.catalog.blobs()
+        self.blobs.remove_all(left)
+        return len(left)
 
 
 def stamp(moment: datetime) -> str:
