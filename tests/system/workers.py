@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tests.processes import children, command_name, descendants
 from tests.servers import Server
 from tests.service.calls import call
 
@@ -19,7 +20,7 @@ def workers(server: Server, count: int) -> list[int]:
     end = time.monotonic() + 10
     while time.monotonic() < end:
         leaves = _leaves(server.process.pid)
-        found = [leaf for leaf in leaves if _name(leaf) != JOBS]
+        found = [leaf for leaf in leaves if command_name(leaf) != JOBS]
         if len(found) == count == len(leaves) - 1:
             return found
         time.sleep(0.05)
@@ -76,15 +77,5 @@ def _free(lock: Path) -> bool:
 
 
 def _leaves(process: int) -> list[int]:
-    """Its children that have none, and theirs."""
-    with suppress(FileNotFoundError):  # it ended
-        tasks = Path(f"/proc/{process}/task").iterdir()
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-        return [leaf for child in children for leaf in _leaves(child)] or [process]
-    return []
-
-
-def _name(process: int) -> str:
-    with suppress(FileNotFoundError):
-        return Path(f"/proc/{process}/comm").read_text().strip()
-    return ""
+    """Its descendants that have no children."""
+    return [pid for pid in descendants(process) if not children(pid)]
