@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import children, command_name
-from tests.servers import Server, serving
+from tests.servers import Server, environment, serving
 from tests.service.calls import call
 from tests.service.specs import trained_with
 from tests.service.stored import ended, file, train_body
@@ -94,3 +96,21 @@ def test_a_stopping_server_stops_a_job_at_a_commit(tmp_path: Path) -> None:
         found = ended(second.url, job)
         assert found["state"] == "cancelled"
         assert found["step"] == call("GET", f"{second.url}/v2/models/m/versions").json()["versions"][0]["step"]
+
+
+def test_leaving_a_fit_leaves_the_job(tmp_path: Path) -> None:
+    """Ctrl-C on `convserve fit` ends the watching with a word about the job, which goes on."""
+    with serving(tmp_path / "data") as running:
+        env = {**environment(), "CONVSERVE_URL": running.url}
+        words = [sys.executable, "-m", "convserve_service"]
+        subprocess.run([*words, "create", "net", "lenet5"], env=env, check=True, stdout=subprocess.DEVNULL)
+        fit = subprocess.Popen([*words, "fit", "net", "--epochs", "500"], env=env, stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 30
+        while not (jobs := call("GET", f"{running.url}/v2/jobs").json()["jobs"]) or not jobs[0]["step"]:
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        fit.send_signal(signal.SIGINT)
+        assert "the job goes on by itself" in fit.communicate(timeout=10)[1]
+        assert call("GET", f"{running.url}/v2/jobs/1").json()["state"] == "running"
+        call("POST", f"{running.url}/v2/jobs/1/cancel")
+        ended(running.url, "1")

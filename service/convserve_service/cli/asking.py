@@ -142,12 +142,23 @@ def fit(
     The job goes on when you leave, and when the service restarts.
     """
     x, y = (None, None) if dataset else load(data, "train")
-    with connect(url) as client:
+    with connect(url) as client, leaving():
         made = client.model(name).fit(
             x, y, dataset=dataset, epochs=epochs, batch_size=batch_size, commit_every=commit_every, shuffle_seed=seed,
             progress=True,
         )  # fmt: skip
         click.echo(f"{name} is at version {made.version}, step {made.step}, loss {made.losses[-1]:.4f}")
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """Ctrl-C ends the watching, and says what becomes of the job that was watched."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        if stop.args:
+            click.echo("\nthe job goes on by itself; `convserve jobs` shows it, `convserve cancel` ends it", err=True)
+        raise
 
 
 @click.command()
