@@ -2,12 +2,8 @@
 
 import http.client
 import multiprocessing
-import os
 import random
-import signal
 import socket
-import subprocess
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -18,7 +14,7 @@ import click
 from bench.report import goal, spread, table
 from bench.stores import grow
 from convserve_wire import paths
-from tests.servers import environment
+from tests.servers import launch, stop
 
 STATES = 100
 SECONDS = 30.0
@@ -53,10 +49,8 @@ def tell(found: Starts) -> None:
 def until_ready(folder: Path) -> float:
     """Seconds from the start of the process to the first 200; then it is stopped."""
     port = _free_port()
-    given = ["--port", str(port), "--data-dir", str(folder), "--drain-seconds", "0"]  # a quick end, for the next start
-    command = [sys.executable, "-m", "convserve_service", "serve", *given]
     started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment(), start_new_session=True)
+    process = launch(folder, "--port", str(port))
     try:
         while not _ready(port):
             if process.poll() is not None or time.perf_counter() - started > SECONDS:
@@ -64,12 +58,7 @@ def until_ready(folder: Path) -> float:
             time.sleep(0.002)
         return time.perf_counter() - started
     finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
+        stop(process)
 
 
 def _ready(port: int) -> bool:

@@ -47,13 +47,19 @@ def serving(data_dir: Path, *options: str) -> Iterator[Server]:
     try:
         yield Server(address(process), process, data_dir)
     finally:
+        stop(process)
+
+
+def stop(process: "subprocess.Popen[str]") -> None:
+    """SIGTERM where it still runs; it must then stop by itself within 15 seconds."""
+    try:
         if process.poll() is None:
             process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
+            process.wait(15)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
+    finally:
         if process.stdout is not None:
             process.stdout.close()
 

@@ -7,7 +7,7 @@ from convserve_model import safetensors
 from convserve_service.datasets import Datasets
 from convserve_service.live import Loader
 from convserve_service.models import weights_file
-from convserve_service.store.blobs import digest
+from convserve_service.store.blobs import digest_of
 from convserve_service.store.errors import StoreError
 from convserve_service.store.records import DAMAGED, DatasetRow, ModelRow, VersionRow
 from convserve_service.store.store import Store
@@ -54,9 +54,9 @@ def _history(store: Store, model: ModelRow) -> Iterator[Finding]:
 def _state(store: Store, loader: Loader, model: ModelRow, row: VersionRow) -> str | None:
     def look() -> str | None:
         live = loader.load(model, row)
-        if digest(safetensors.serialize(*live.snapshot.to_tensors())) != row.digest:
+        if digest_of(safetensors.serialize(*live.snapshot.to_tensors())) != row.digest:
             return "its file is not what was written"
-        return None if digest(weights_file(live.snapshot)) == row.weights_digest else "its weights_digest differs"
+        return None if digest_of(weights_file(live.snapshot)) == row.weights_digest else "its weights_digest differs"
 
     problem = _problem(look)
     now = store.catalog.read(model.name, row.version)[1]

@@ -1,13 +1,12 @@
 """Datasets: immutable safetensors files with rows x and targets y, which jobs train on."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from convserve_model import InputError, TargetError, safetensors
-from convserve_service.store.blobs import digest
+from convserve_service.store.blobs import digest_of
 from convserve_service.store.errors import (
     BlobLost,
     DatasetExists,
@@ -28,7 +27,6 @@ class Datasets:
         self._store = store
         self._turns = turns
         self._most = most
-        self._checked: set[str] = set()
 
     def all(self) -> list[DatasetRow]:
         """Every dataset, by name."""
@@ -47,10 +45,10 @@ class Datasets:
         with self._turns.take(f"dataset.{name}", key) as replayed:
             if replayed is not None:
                 return replayed
-            told, row = digest([data]), self._store.catalog.dataset(name)
+            row = self._store.catalog.dataset(name)
             if row is None:
-                return self._add(DatasetRow(name, told, "", len(x), len(data), self._store.now()), data, key, reply)
-            if row.digest != told:
+                return self._add(name, data, len(x), key, reply)
+            if row.digest != digest_of([data]):
                 raise DatasetExists(f"dataset '{name}' was stored with other bytes; delete it or take another name")
             with self._store.catalog.transaction() as transaction:
                 return self._store.record(transaction, key, reply(row, False))
@@ -74,12 +72,8 @@ class Datasets:
 
     def file(self, row: DatasetRow) -> memoryview:
         """The bytes as they were put; DatasetLost where they are damaged."""
-        blobs = self._store.blobs
         try:
-            if row.blob not in self._checked and row.created < self._store.opened:
-                blobs.check(row.blob, row.digest)
-            self._checked.add(row.blob)
-            return memoryview(blobs.map(row.blob))
+            return self._store.data(row.blob, row.digest, row.created)
         except BlobLost as error:
             raise DatasetLost(f"the bytes of dataset '{row.name}' are damaged; delete it and put it again") from error
 
@@ -87,10 +81,12 @@ class Datasets:
         """x [N,C,H,W] and y, as views of the file."""
         return _arrays(self.file(row))
 
-    def _add(self, row: DatasetRow, data: bytes, key: Key | None, reply: Callable[[DatasetRow, bool], Reply]) -> Reply:
+    def _add(
+        self, name: str, data: bytes, rows: int, key: Key | None, reply: Callable[[DatasetRow, bool], Reply]
+    ) -> Reply:
         """Blob first, then the row that publishes it."""
         blob = self._store.blobs.write([data])
-        row = replace(row, blob=blob.name)
+        row = DatasetRow(name, blob.digest, blob.name, rows, len(data), self._store.now())
         with self._store.publishing(blob) as transaction:
             if transaction.count("datasets") >= self._most:
                 raise StoreFull(f"there are {self._most} datasets already; delete one first")

@@ -30,11 +30,10 @@ class Loader:
         self._store = store
         self._specification = lru_cache(maxsize=256)(from_text)
         self._cache: Cache[Live] = Cache(CACHE_BYTES)
-        self._checked: set[str] = set()
 
     def load(self, row: ModelRow, version: VersionRow) -> Live:
         """The version with its state; BlobLost where that is damaged or gone."""
-        known = self._cache.get((row.name, version.version))
+        known = self.known(row.name, version.version)
         if known is not None:
             return replace(known, row=row, version=version)
         specification = self._specification(row.spec)
@@ -51,12 +50,9 @@ class Loader:
         self._cache.put((live.row.name, live.version.version), live, live.snapshot.nbytes)
 
     def _snapshot(self, specification: Specification, version: VersionRow) -> Snapshot:
-        blobs = self._store.blobs
-        if version.created < self._store.opened and version.blob not in self._checked:
-            blobs.check(version.blob, version.digest)
-            self._checked.add(version.blob)
+        data = self._store.data(version.blob, version.digest, version.created)
         try:
-            tensors, metadata = safetensors.deserialize(memoryview(blobs.map(version.blob)))
+            tensors, metadata = safetensors.deserialize(data)
             return Snapshot.from_tensors(specification.network, specification.training, tensors, metadata)
         except (SafetensorsError, KeyError, ValueError) as error:
             raise BlobLost(f"blob {version.blob} is not what was written") from error

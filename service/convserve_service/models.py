@@ -4,14 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import structlog
-
 from convserve_model import Snapshot, safetensors
 from convserve_service import origin
 from convserve_service.live import Live
 from convserve_service.reader import Reader, no_model, no_version
 from convserve_service.specification import Specification
-from convserve_service.store.blobs import digest
+from convserve_service.store.blobs import digest_of
 from convserve_service.store.errors import (
     ModelExists,
     StoreBusy,
@@ -25,7 +23,6 @@ from convserve_service.store.transaction import Transaction
 from convserve_service.turns import Turns
 
 INFERENCE = {"format": "pt"}
-log = structlog.get_logger("convserve")
 
 
 def nothing(transaction: Transaction, version: int) -> None:
@@ -160,7 +157,7 @@ class Models:
         weights = weights_file(change.snapshot)
         row = VersionRow(
             model=name, version=0, parent=parent, verb=change.verb, hyperparameters=dict(change.hyperparameters),
-            step=change.snapshot.step, loss=change.loss, digest=blob.digest, weights_digest=digest(weights),
+            step=change.snapshot.step, loss=change.loss, digest=blob.digest, weights_digest=digest_of(weights),
             blob=blob.name, created=store.now(), release=origin.RELEASE, cpu=self._cpu,
         )  # fmt: skip
         with store.publishing(blob) as transaction:

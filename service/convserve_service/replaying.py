@@ -10,7 +10,7 @@ from convserve_service.jobs import Plan
 from convserve_service.reader import Reader
 from convserve_service.runner import rows
 from convserve_service.specification import Specification, from_text
-from convserve_service.store.blobs import digest
+from convserve_service.store.blobs import digest_of
 from convserve_service.store.errors import StoreError
 from convserve_service.store.records import VersionRow
 
@@ -94,4 +94,4 @@ def _check(chosen: list[VersionRow], start: int | None) -> None:
 
 
 def _made(row: VersionRow, snapshot: Snapshot) -> Made:
-    return Made(row, digest(safetensors.serialize(*snapshot.to_tensors())) == row.digest)
+    return Made(row, digest_of(safetensors.serialize(*snapshot.to_tensors())) == row.digest)

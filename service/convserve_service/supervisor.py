@@ -58,12 +58,9 @@ class Children:
 
     def reap(self) -> int | None:
         """Take leave of who died; the server's exit status where it did; begin the helper anew when it is time."""
-        while ended := _ended():
-            if ended[0] == self.server:
-                self.server = 0
-                return ended[1]
-            if ended[0] == self.helper:
-                self.helper, self.again = 0, time.monotonic() + AGAIN_SECONDS
+        status = self._bury()
+        if status is not None:
+            return status
         if not self.helper and time.monotonic() >= self.again:
             try:
                 self.helper = fork(self.helper_main)
@@ -80,19 +77,21 @@ class Children:
         _send(self.helper, signal.SIGTERM)
         end, status = time.monotonic() + GRACE_SECONDS, 0
         while (self.server or self.helper) and time.monotonic() < end:
-            status = self._wait(end) or status
+            signal.sigtimedwait({signal.SIGCHLD}, max(0.01, min(0.2, end - time.monotonic())))
+            ended = self._bury()
+            status = status if ended in (None, TOLD) else ended
         _send(self.server, signal.SIGKILL)
         _send(self.helper, signal.SIGKILL)
         return status
 
-    def _wait(self, end: float) -> int:
-        signal.sigtimedwait({signal.SIGCHLD}, max(0.01, min(0.2, end - time.monotonic())))
-        status = 0
+    def _bury(self) -> int | None:
+        """Take leave of who died; the server's exit status where it did."""
+        status = None
         while ended := _ended():
             if ended[0] == self.server:
-                self.server, status = 0, 0 if ended[1] == TOLD else ended[1]
-            if ended[0] == self.helper:
-                self.helper = 0
+                self.server, status = 0, ended[1]
+            elif ended[0] == self.helper:
+                self.helper, self.again = 0, time.monotonic() + AGAIN_SECONDS
         return status
 
 

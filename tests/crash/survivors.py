@@ -10,7 +10,7 @@ from werkzeug.test import Client
 
 from convserve_service.store.records import DatasetRow, VersionRow
 from convserve_service.store.store import Store
-from tests.crash.writes import SCRIPT, Answer, answers, application, open_store, send
+from tests.crash.writes import SCRIPT, Answer, answers, application, send
 
 MODELS = ("m", "gone")
 ROW = ("version", "parent", "verb", "step", "loss", "digest", "weights_digest", "aliases", "available")
@@ -59,7 +59,7 @@ def survivors(data_dir: Path, report: Path, expected: Expected) -> list[str]:
     wrong = [f"{one.key} answered {one.status}: {one.body}" for one in given if one.status not in (200, 201, 503)]
     if len(unavailable := [one.key for one in given if one.status == 503]) > 1:
         wrong.append(f"one failed call was answered with several 503, to {unavailable}")
-    store = open_store(data_dir)
+    store = Store.open(data_dir)
     store.sweep(store.found())
     wrong += _files(store)
     with application(data_dir) as client:

@@ -20,6 +20,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from convserve_service import blas
+
 CALLS = ("openat", "write", "pwrite64", "fsync", "fdatasync", "ftruncate", "unlink", "unlinkat", "mkdir", "mkdirat")
 FAULTS = {"KILL": "signal=KILL", "EIO": "error=EIO", "ENOSPC": "error=ENOSPC"}
 SECONDS = 30
@@ -136,8 +138,7 @@ def require_strace() -> None:
 @cache
 def _processes() -> Any:
     """A fork server with all modules; BLAS gets no threads, for calls are counted for each thread."""
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+    blas.one_thread()
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.crash.writes", "tests.crash.survivors"])
     return context

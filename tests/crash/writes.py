@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +102,6 @@ def settings(data_dir: Path) -> Settings:
     return Settings(data_dir=data_dir, threads=1, keep=2)
 
 
-def open_store(data_dir: Path) -> Store:
-    return Store.open(data_dir, clock=lambda: datetime.now(UTC), reply_hours=24)
-
-
 @contextmanager
 def application(data_dir: Path) -> Iterator[Client]:
     """The application as a worker has it; its descriptors are closed at the end."""
@@ -137,7 +132,7 @@ def run(data_dir: Path, report: Path) -> None:
 
     catalog.CHECKPOINT_PAGES = PAGES
     try:
-        store = open_store(data_dir)
+        store = Store.open(data_dir)
         store.sweep(store.found())
         for part in (FIRST, SECOND):
             with application(data_dir) as client:

@@ -60,11 +60,9 @@ class Blobs:
 
     def check(self, name: str, digest: str) -> None:
         """BlobLost unless the file can be read and has this digest; by read(), for a bad page of a mapping kills."""
-        sha = hashlib.sha256()
         with self._reading(), open(self.folder / name, "rb", buffering=0) as file:
-            while piece := file.read(1 << 20):
-                sha.update(piece)
-        if _told(sha) != digest:
+            found = digest_of(iter(lambda: file.read(1 << 20), b""))
+        if found != digest:
             raise BlobLost(f"blob {name} is not what was written")
 
     def quarantine(self, name: str) -> None:
@@ -114,7 +112,7 @@ class Blobs:
         return False
 
 
-def digest(chunks: Iterable[bytes | memoryview]) -> str:
+def digest_of(chunks: Iterable[bytes | memoryview]) -> str:
     """`sha256:<hex>` of the chunks."""
     sha = hashlib.sha256()
     for chunk in chunks:
