@@ -4,10 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 SERVE := $(VENV)/ready-serve
-TORCH := torch==2.13.0
+BENCH := $(VENV)/ready-bench
+TORCH := $(shell grep '^torch==' requirements-bench.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo serve test oracle crash bench-training bench-isolation lint format clean
+.PHONY: help install demo serve test oracle crash bench-training bench-isolation bench-engine bench-smoke lint format clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,6 +39,12 @@ bench-training: $(SERVE) ## Measure what a durable step over HTTP costs more tha
 bench-isolation: $(SERVE) ## Measure what readers, writers, restarts and new connections notice of each other
 	$(BIN)/python -m bench.isolation $(ARGS)
 
+bench-engine: $(BENCH) ## Measure training steps and inference beside PyTorch and ONNX Runtime (ARGS='--networks lenet5')
+	$(BIN)/python -m bench.engine $(ARGS)
+
+bench-smoke: $(BENCH) ## See in a minute whether all of these compute the same, whatever their time
+	$(BIN)/python -m bench.engine --smoke $(ARGS)
+
 lint: $(READY) ## Check format, style, types and the imports between packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -58,6 +65,10 @@ $(BIN)/python:
 $(SERVE): requirements.txt pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --requirement requirements.txt
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(BENCH): requirements-bench.txt $(SERVE)
+	$(BIN)/python -m pip install --quiet --requirement requirements-bench.txt
 	touch $@
 
 $(READY): requirements-dev.txt $(SERVE)
