@@ -65,10 +65,13 @@ class Connection:
 
     def send(self, call: Call) -> int:
         """The status of the reply, which is read to its end."""
+        return self.ask(call)[0]
+
+    def ask(self, call: Call) -> tuple[int, bytes]:
+        """(status, body) of the reply."""
         self._http.request(call.method, call.path, call.body, dict(call.headers))
         reply = self._http.getresponse()
-        reply.read()
-        return reply.status
+        return reply.status, reply.read()
 
     def insist(self, call: Call) -> int:
         """Send until it is not 503, a second apart as the service asks; how often it was."""

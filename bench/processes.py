@@ -1,9 +1,10 @@
-"""What the kernel tells about a server's processes: who they are, who has a connection, who holds or awaits a lock.
+"""What the kernel tells about a server's processes: who and how large they are, who has a connection or a lock.
 
 Sources: proc(5), /proc/net/tcp and /proc/locks.
 """
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,14 @@ class Lock:
 
     held: tuple[int, ...]
     waiting: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes: the resident pages (RSS), and the same with each page divided by how many processes share it (PSS)."""
+
+    resident: int
+    proportional: int
 
 
 def members(session: int) -> list[int]:
@@ -54,6 +63,12 @@ def lock(path: Path) -> Lock:
         if kind == "FLOCK" and file.endswith(end):
             (waiting if waits else held).append(int(pid))
     return Lock(tuple(held), tuple(waiting))
+
+
+def memory(pid: int) -> Memory:
+    """How large a process is now."""
+    found = dict(re.findall(r"^(\w+): +(\d+) kB", (PROC / str(pid) / "smaps_rollup").read_text(), re.M))
+    return Memory(1024 * int(found["Rss"]), 1024 * int(found["Pss"]))
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def tell(found: Starts) -> None:
 
 def until_ready(folder: Path) -> float:
     """Seconds from the start of the process to the first 200; then it is stopped."""
-    port = _free_port()
+    port = free_port()
     started = time.perf_counter()
     process = launch(folder, "--port", str(port))
     try:
@@ -76,7 +76,8 @@ def _folder(folder: Path, versions: int) -> Path:
     return folder / f"{versions}-versions"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -20,6 +20,8 @@ ENGINE = [
     "--sides", "ours", "--networks", "lenet5", "--batches", "1,2", "--threads", "1", "--rounds", "2",
     "--seconds", "0.1",
 ]  # fmt: skip
+FOOTPRINT = ["--here", "--starts", "1"]
+MOMENTS = ["start to first prediction", "worker, after the first prediction", "all processes, after ten steps"]
 RUNS = {
     "bench.training": (
         TRAINING,
@@ -35,14 +37,19 @@ RUNS = {
         ENGINE,
         ["a training step", "inference", "of GEMM peak", "lenet5, 2", "peak memory of ten training steps"],
     ),
+    "bench.footprint": ([*FOOTPRINT, "--ours-only"], ["installed packages", *MOMENTS]),
 }  # fmt: skip
 BESIDE_PYTORCH = {
     "bench.engine": (
         ["--smoke", "--sides", "ours,pytorch", "--networks", "lenet5"],
         ["ours  PyTorch", "all sides gave the same results"],
     ),
+    "bench.footprint": (
+        FOOTPRINT,
+        ["ours / PyTorch", "goal: installed size", "goal: start to first", "goal: resident memory"],
+    ),
 }
-SAVING = {"bench.engine": "timed"}
+SAVING = {"bench.engine": "timed", "bench.footprint": "visits"}
 
 
 @pytest.mark.xdist_group("bench")

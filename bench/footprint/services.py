@@ -1,0 +1,51 @@
+"""A service from its start to its end."""
+
+import http.client
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bench.connections import Call, Connection
+from bench.footprint.sides import HOST, Side
+from bench.starts import free_port
+from tests.servers import Server, stop
+
+SECONDS = 120.0
+
+
+@contextmanager
+def serving(side: Side, data: Path) -> Iterator[Server]:
+    """It does not listen yet when the block begins; what it says is told where the block fails."""
+    with data.with_suffix(".log").open("w+") as log:
+        port = free_port()
+        process = side.start(data, port, log)
+        try:
+            yield Server(f"http://{HOST}:{port}", process, data)
+        except Exception as error:
+            log.seek(0)
+            error.add_note(f"{side.name} said:\n{log.read()}")
+            raise
+        finally:
+            stop(process)
+
+
+def answered(server: Server, call: Call) -> tuple[Connection, bytes]:
+    """The first reply that is a 200, and the connection that it came over."""
+    end = time.monotonic() + SECONDS
+    while server.process.poll() is None and time.monotonic() < end:
+        with suppress(OSError, http.client.HTTPException):
+            connection = Connection(server)
+            status, body = connection.ask(call)
+            if status == 200:
+                return connection, body
+            connection.close()
+        time.sleep(0.002)
+    raise RuntimeError(f"no answer to {call.path} within {SECONDS:g} s, or the service ended")
+
+
+def asked(connection: Connection, call: Call) -> bytes:
+    """The reply's body."""
+    status, body = connection.ask(call)
+    assert status == 200, f"{call.path} got {status}: {body.decode(errors='replace')}"
+    return body
