@@ -3,8 +3,9 @@
 An Engine holds no model: only compute threads and prepared programs, both immutable to the caller.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,8 +16,8 @@ from convserve_model.errors import InputError, ModelError, NonFiniteError, Weigh
 from convserve_model.executor import Executor, Result
 from convserve_model.losses import Loss
 from convserve_model.network import Network
-from convserve_model.prepare import Want, prepare
-from convserve_model.protocols import Array, Reduced
+from convserve_model.prepare import Program, Want, prepare
+from convserve_model.protocols import Array, Params, Reduced
 from convserve_model.randomness import Purpose, generator
 from convserve_model.schedules import learning_rate
 from convserve_model.snapshot import Snapshot
@@ -80,11 +81,14 @@ class Engine:
         if "loss" in asked and cotangent is not None:
             raise ModelError("output 'loss' needs the input y; with a cotangent there is no loss", "outputs")
         want = Want(outputs=names, params=params, input=GRAD + "x" in asked, loss="loss" in asked, train=train)
-        result = self._run(network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0))
+        grads = {name: np.zeros(network.specs[name].shape, snapshot.dtype) for name in params}
+        result = self._run(
+            network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0), grads=grads
+        )
         found = {
             "loss": np.array([result.loss], snapshot.dtype),
             **{layer: result.outputs[name] for layer, name in zip(layers, names, strict=True)},
-            **{GRAD + name: grad for name, grad in result.grads.items()},
+            **{GRAD + name: grad for name, grad in grads.items()},
         }
         if result.dx is not None:
             found[GRAD + "x"] = result.dx
@@ -165,7 +169,8 @@ class Engine:
             raise WeightsError(
                 f"the model has no parameter {extra[0]!r}; it has {', '.join(snapshot.parameters)}", GRAD + extra[0]
             )
-        return _apply(training, snapshot, gradients, _fit_buffers(snapshot, buffers or {}))
+        gradient = snapshot.layout.gather(gradients, snapshot.dtype).copy()
+        return self._apply(training, snapshot, gradient, _fit_buffers(snapshot, buffers or {}))
 
     def evaluate(self, network: Network, snapshot: Snapshot, x: Array, y: Array, *, loss: Loss) -> Evaluation:
         """Loss and, for class targets, accuracy over x [N,C,H,W] and y."""
@@ -184,14 +189,18 @@ class Engine:
     def _step(
         self, network: Network, training: Training, snapshot: Snapshot, x: Array, y: Array, seed: int
     ) -> tuple[Snapshot, float]:
-        want = Want(params=frozenset(network.parameters), loss=True, train=True)
-        result = self._run(network, snapshot, x, want, loss=training.loss, target=y, key=(seed, snapshot.step))
-        if not np.isfinite(result.loss):
+        gradient = np.empty(snapshot.layout.size, snapshot.dtype)
+        grads = snapshot.layout.views(gradient)
+        key = (seed, snapshot.step)
+        result = self._run(network, snapshot, x, _learning(network), loss=training.loss, target=y, key=key, grads=grads)
+        if not math.isfinite(result.loss):
             raise NonFiniteError(f"the loss of step {snapshot.step + 1} is {result.loss}; try a smaller learning rate")
-        return _apply(training, snapshot, result.grads, self._buffers(network, snapshot, result)), result.loss
+        return self._apply(training, snapshot, gradient, self._buffers(network, snapshot, result)), result.loss
 
     def _buffers(self, network: Network, snapshot: Snapshot, result: Result) -> dict[str, Array]:
         """Running statistics after this step."""
+        if not result.moments:
+            return dict(snapshot.buffers)
         updated = dict(snapshot.buffers)
         for node in network.nodes:
             if node.name in result.moments:
@@ -218,6 +227,7 @@ class Engine:
         target: Array | None = None,
         cotangent: Array | None = None,
         key: tuple[int, int] = (0, 0),
+        grads: Mapping[str, Array] | None = None,
     ) -> Result:
         _check_x(network, snapshot, x)
         if want.train:
@@ -229,7 +239,28 @@ class Engine:
             cotangent = targets.check_cotangent(cotangent, len(x), network.classes).astype(snapshot.dtype)
         program = self._prepare(network, len(x), want)
         return self._executor.run(
-            program, snapshot.weights(), x, loss=loss, target=target, cotangent=cotangent, key=key
+            program, _packed(program, snapshot), x, loss=loss, target=target, cotangent=cotangent, key=key, grads=grads
+        )
+
+    def _apply(self, training: Training, snapshot: Snapshot, gradient: Array, buffers: Mapping[str, Array]) -> Snapshot:
+        """One optimizer step with a gradient that may be overwritten; NonFiniteError where it would make a NaN or an
+        infinity."""
+        optimizer = training.optimizer
+        rate = learning_rate(training.schedule, optimizer.learning_rate, snapshot.step)
+        with np.errstate(all="ignore"):
+            if training.clip_grad_norm is not None:
+                optimizers.clip_norm(gradient, training.clip_grad_norm)
+            params, slots, finite = optimizers.update(
+                optimizer, snapshot.params, gradient, snapshot.slots, rate=rate, step=snapshot.age + 1,
+                over=self._executor.pool.map,
+            )  # fmt: skip
+        if not finite or not all(np.isfinite(array).all() for array in buffers.values()):
+            raise NonFiniteError(
+                f"step {snapshot.step + 1} would make a weight that is not finite; try a smaller learning rate or"
+                " clip_grad_norm"
+            )
+        return Snapshot(
+            snapshot.layout, params, buffers, {**snapshot.slots, **slots}, snapshot.step + 1, snapshot.age + 1
         )
 
     def _check_batches(self, network: Network, n: int, size: int) -> None:
@@ -275,35 +306,19 @@ def _layers(network: Network, outputs: Sequence[str]) -> tuple[str, ...]:
     return tuple(network.last.name if name == "logits" else name for name in outputs)
 
 
-def _apply(
-    training: Training, snapshot: Snapshot, grads: Mapping[str, Array], buffers: Mapping[str, Array]
-) -> Snapshot:
-    """One optimizer step on private copies; NonFiniteError where it would make a NaN or an infinity."""
-    optimizer = training.optimizer
-    gradient = np.zeros(snapshot.layout.size, snapshot.dtype)
-    for name, view in snapshot.layout.views(gradient).items():
-        if name in grads:
-            view[...] = grads[name]
-    params = snapshot.params.copy()
-    slots = {
-        name: snapshot.slots[name].copy() if name in snapshot.slots else np.zeros_like(params)
-        for name in optimizer.slots
-    }
-    rate = learning_rate(training.schedule, optimizer.learning_rate, snapshot.step)
-    with np.errstate(all="ignore"):
-        if training.clip_grad_norm is not None:
-            optimizers.clip_norm(gradient, training.clip_grad_norm)
-        optimizers.update(optimizer, params, gradient, slots, rate=rate, step=snapshot.age + 1)
-    kept = {name: vector for name, vector in snapshot.slots.items() if name not in slots}
-    stepped = replace(
-        snapshot, params=params, buffers=buffers, slots={**kept, **slots}, step=snapshot.step + 1, age=snapshot.age + 1
-    )
-    if not stepped.finite():
-        raise NonFiniteError(
-            f"step {snapshot.step + 1} would make a weight that is not finite; try a smaller learning rate or"
-            " clip_grad_norm"
-        )
-    return stepped
+def _packed(program: Program, snapshot: Snapshot) -> Mapping[str, Params]:
+    """What the program's ops compute with, kept with the snapshot unless it is about to be replaced."""
+    if program.want.params and program.want.train:
+        return program.weights(snapshot.weights())
+    if program not in snapshot.packed:
+        snapshot.packed[program] = program.weights(snapshot.weights(), snapshot.packed)
+    found: Mapping[str, Params] = snapshot.packed[program]
+    return found
+
+
+@lru_cache(maxsize=256)
+def _learning(network: Network) -> Want:
+    return Want(params=frozenset(network.parameters), loss=True, train=True)
 
 
 def _fit_buffers(snapshot: Snapshot, buffers: Mapping[str, Array]) -> dict[str, Array]:

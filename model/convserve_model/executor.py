@@ -3,23 +3,19 @@
 Microbatches and every sum over them follow the batch's order, so the bits do not depend on the number of threads.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import pairwise
-from typing import TypeVar
+from itertools import accumulate, pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from convserve_model.losses import Loss
+from convserve_model.ops import Op
 from convserve_model.passes import Pass
-from convserve_model.prepare import Op, Program
+from convserve_model.pool import Pool
+from convserve_model.prepare import Program
 from convserve_model.protocols import Array, Params
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,6 @@ class Result:
 
     outputs: dict[str, Array] = field(default_factory=dict)
     loss: float = 0.0
-    grads: dict[str, Array] = field(default_factory=dict)
     dx: Array | None = None
     moments: dict[str, Array] = field(default_factory=dict)  # of each batch norm, by layer
 
@@ -38,46 +33,36 @@ class Executor:
 
     def __init__(self, threads: int = 1) -> None:
         threadpool_limits(1, user_api="blas")
-        quiet = partial(np.seterr, all="ignore")  # as `run` is, on threads of their own
-        self._pool = ThreadPoolExecutor(threads - 1, "convserve-compute", quiet) if threads > 1 else None
+        self.pool = Pool(threads)
 
     def close(self) -> None:
-        if self._pool:
-            self._pool.shutdown()
-
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-        """Results in order; the caller computes whatever no pool thread has begun."""
-        if self._pool is None:
-            yield from map(function, items)
-            return
-        waiting = [(self._pool.submit(function, item), item) for item in items]
-        try:
-            for future, item in waiting:
-                yield function(item) if future.cancel() else future.result()
-        finally:
-            for future, _ in waiting:
-                future.cancel()
+        self.pool.close()
 
     @np.errstate(all="ignore")
     def run(
         self,
         program: Program,
-        tensors: Params,
+        weights: Mapping[str, Params],
         x: Array,
         *,
         loss: Loss | None = None,
         target: Array | None = None,
         cotangent: Array | None = None,
         key: tuple[int, int] = (0, 0),
+        grads: Mapping[str, Array] | None = None,
     ) -> Result:
         """x [N,C,H,W], target [N] or [N,K], cotangent [N,K]; `key` is (seed, step) of what is random.
 
-        What overflows becomes an infinity or a NaN without a warning: callers check what they keep.
+        `weights` are `Program.weights`; the gradients of parameters go into `grads`. What overflows becomes an infinity
+        or a NaN without a warning: callers check what they keep.
         """
-        ends = np.cumsum((0, *program.sizes)).tolist()
-        pieces = [_batch_last(x[start:stop]) for start, stop in pairwise(ends)]
-        passes = [Pass(program, tensors, piece, index, key) for index, piece in enumerate(pieces)]
-        del pieces
+        ends = list(accumulate(program.sizes, initial=0))
+        over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
+        grads = grads or {}
+        passes = [
+            Pass(program, weights, _batch_last(x[start:stop]), index=i, key=key, over=over, into={} if i else grads)
+            for i, (start, stop) in enumerate(pairwise(ends))
+        ]
         adjoints = [
             self._cross(op, segment, passes) for op, segment in zip(program.barriers, program.segments, strict=False)
         ]
@@ -87,9 +72,9 @@ class Executor:
 
         def finish(this: Pass) -> Pass:
             this.forward(program.segments[-1])
-            rows = slice(ends[this.index], ends[this.index + 1])
             if not program.want.logits:
                 return this
+            rows = slice(ends[this.index], ends[this.index + 1])
             if loss is not None and target is not None:
                 this.seed_loss(loss, _batch_last(target[rows]), scale)
             elif cotangent is not None:
@@ -99,31 +84,29 @@ class Executor:
             return this
 
         outputs: list[list[Array]] = []
-        grads: dict[str, Array] = {}
         total = 0.0
-        for done in self.map(finish, passes):
+        for done in self.pool.map(finish, passes):
             total += done.loss
             outputs.append(done.outputs())
             done.values.clear()
-            if len(program.segments) == 1:
-                _accumulate(grads, done)
+            if not adjoints:
+                _add(grads, done)
         if program.want.backward and adjoints:
             self._back(program, passes, adjoints)
             for done in passes:
-                _accumulate(grads, done)
+                _add(grads, done)
         return Result(
-            outputs={name: np.concatenate([o[i] for o in outputs]) for i, (name, _) in enumerate(program.outputs)},
-            loss=total * scale,
-            grads=grads,
-            dx=_input_gradient(passes) if program.want.input else None,
-            moments={op.layer: value for op, (value, _) in zip(program.barriers, adjoints, strict=True)},
+            {name: _joined([some[i] for some in outputs]) for i, (name, _) in enumerate(program.outputs)},
+            total * scale,
+            _joined([np.moveaxis(this.gradients["x"], -1, 0) for this in passes]) if program.want.input else None,
+            {op.layer: value for op, (value, _) in zip(program.barriers, adjoints, strict=True)},
         )
 
     def _cross(
         self, op: Op, segment: tuple[Op, ...], passes: list[Pass]
     ) -> tuple[Array, Callable[[Array], list[Array]]]:
         """Forward up to a barrier: combines the parts in order and hands the whole to everybody."""
-        for _ in self.map(lambda this: this.forward(segment), passes):
+        for _ in self.pool.map(lambda this: this.forward(segment), passes):
             pass
         assert op.reduced is not None
         value, adjoint = op.reduced.combine([this.values[op.output] for this in passes])
@@ -145,7 +128,7 @@ class Executor:
                     total += part
                 for this, dpart in zip(passes, adjoint(total), strict=True):
                     this.gradients[op.output] = dpart
-            for _ in self.map(lambda this, segment=segment: this.backward(segment), passes):  # type: ignore[misc]
+            for _ in self.pool.map(lambda this, segment=segment: this.backward(segment), passes):  # type: ignore[misc]
                 pass
 
 
@@ -158,15 +141,17 @@ def _width(target: Array) -> int:
     return int(target.shape[1]) if target.ndim == 2 else 1
 
 
-def _accumulate(grads: dict[str, Array], done: Pass) -> None:
-    for name, grad in done.grads.items():
-        if name in grads:
-            grads[name] += grad
-        else:
-            grads[name] = np.array(grad)
-    done.grads = {}
+def _add(grads: Mapping[str, Array], done: Pass) -> None:
+    """Adds a microbatch's gradients, the first by assignment."""
+    for name, total in grads.items():
+        grad = done.grads.pop(name, None)
+        if grad is None:
+            continue
+        if done.index:
+            total += grad
+        elif grad is not total:
+            total[...] = grad
 
 
-def _input_gradient(passes: list[Pass]) -> Array:
-    rows = [np.moveaxis(this.gradients["x"], -1, 0) for this in passes]
-    return np.concatenate(rows)
+def _joined(parts: list[Array]) -> Array:
+    return parts[0].copy() if len(parts) == 1 else np.concatenate(parts)

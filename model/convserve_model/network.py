@@ -46,6 +46,9 @@ class Network:
                 f"layers[{len(self.nodes) - 1}]",
             )
 
+    def __hash__(self) -> int:
+        return self._hash
+
     @classmethod
     def from_dict(cls, spec: Mapping[str, Any]) -> "Network":
         """From the JSON form `{"input": [C,H,W], "layers": [{"type": ..., ...}]}`; an error names the layer."""
@@ -65,6 +68,11 @@ class Network:
             for node in self.nodes
         ]
         return {"input": list(self.input), "layers": layers}
+
+    @cached_property
+    def _hash(self) -> int:
+        """Of a long description, and asked for with every request."""
+        return hash((self.input, self.nodes))
 
     @cached_property
     def shapes(self) -> dict[str, Shape]:

@@ -1,7 +1,7 @@
 """Optimizers: PyTorch's update rules on one contiguous vector of parameters, in place, block by block."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -10,7 +10,8 @@ import numpy as np
 from convserve_model import ranges
 from convserve_model.protocols import Array
 
-BLOCK = 1 << 15  # elements of one pass: parameters, gradient and slots of a block fit the L2 cache
+BLOCK = 1 << 14  # elements of one pass: parameters, gradient and slots of a block fit the L2 cache
+PART = 1 << 18  # elements that are worth a thread
 
 
 class Optimizer(Protocol):
@@ -27,11 +28,38 @@ class Optimizer(Protocol):
         ...
 
 
-def update(optimizer: Optimizer, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
-    """One step over whole vectors: p and slots are changed in place, g is used up."""
-    for start in range(0, p.size, BLOCK):
-        block = slice(start, start + BLOCK)
-        optimizer.apply(p[block], g[block], {name: v[block] for name, v in slots.items()}, rate=rate, step=step)
+def update(
+    optimizer: Optimizer,
+    p: Array,
+    g: Array,
+    slots: Mapping[str, Array],
+    *,
+    rate: float,
+    step: int,
+    over: Callable[..., Iterable[bool]] = map,
+) -> tuple[Array, dict[str, Array], bool]:
+    """One step over whole vectors: (p, the optimizer's slots, whether all are finite), new; g is used up.
+
+    A slot that is not there yet is zero. `over` maps over parts, on threads or not.
+    """
+    fresh = {name: np.empty_like(p) for name in optimizer.slots}
+    moved = np.empty_like(p)
+    zeros = np.zeros(min(BLOCK, p.size), p.dtype)
+
+    def part(start: int) -> bool:
+        finite = True
+        for first in range(start, min(start + PART, p.size), BLOCK):
+            block = slice(first, min(first + BLOCK, p.size, start + PART))
+            moved[block] = p[block]
+            for name, slot in fresh.items():
+                slot[block] = slots[name][block] if name in slots else 0
+            own = {name: slot[block] for name, slot in fresh.items()}
+            optimizer.apply(moved[block], g[block], own, rate=rate, step=step)
+            size = block.stop - block.start  # 0 times a finite number is 0, else NaN
+            finite &= all(vector @ zeros[:size] == 0 for vector in (moved[block], *own.values()))
+        return bool(finite)
+
+    return moved, fresh, all(list(over(part, range(0, p.size, PART))))
 
 
 def clip_norm(g: Array, limit: float) -> None:

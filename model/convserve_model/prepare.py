@@ -1,12 +1,16 @@
 """A network prepared for one size and one purpose: kernels chosen, what nobody asked for pruned. Pure; no arrays."""
 
 from dataclasses import dataclass, replace
-from typing import cast
+from functools import cached_property
+from math import prod
 
+from convserve_model.fusion import fused
 from convserve_model.network import Network
-from convserve_model.protocols import Kernel, Params, Reduced
+from convserve_model.ops import Op
+from convserve_model.protocols import Params
 
-MICROBATCH = 32  # images: 16 to 32 were best on every network measured, 8 cost up to 90 % more
+MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
+ELEMENTS = 1 << 18  # of the largest value of a microbatch, where that allows so many images
 
 
 @dataclass(frozen=True)
@@ -29,30 +33,7 @@ class Want:
         return self.loss or self.backward
 
 
-@dataclass(frozen=True)
-class Op:
-    """One kernel in its place: what it reads, where its result goes, what backward needs of it."""
-
-    kernel: Kernel
-    inputs: tuple[str, ...]
-    output: str
-    layer: str
-    index: int  # the layer's position, for random numbers
-    params: tuple[tuple[str, str], ...]  # (the kernel's name, the full name)
-    need: tuple[bool, ...] = ()
-    need_params: bool = False
-    last_use: tuple[str, ...] = ()  # values that nobody reads after it
-
-    @property
-    def reduced(self) -> Reduced | None:
-        return cast(Reduced, self.kernel) if getattr(self.kernel, "reduced", False) else None
-
-    def weights(self, tensors: Params) -> Params:
-        """The kernel's own parameters and buffers, out of all."""
-        return {short: tensors[full] for short, full in self.params}
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Program:
     """Ops in order, cut into segments that end at a barrier (a reduced op), for microbatches of these sizes."""
 
@@ -62,14 +43,20 @@ class Program:
     outputs: tuple[tuple[str, str], ...]  # (what was asked for, the value that holds it)
     want: Want
 
-    @property
+    def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> dict[str, Params]:
+        """What each op computes with, by its output; what is `known` is not packed again."""
+        known = {} if known is None else known
+        ops = [op for segment in self.segments for op in segment]
+        return {op.output: known.get(op) or known.setdefault(op, op.weights(tensors)) for op in ops}
+
+    @cached_property
     def barriers(self) -> tuple[Op, ...]:
         return tuple(segment[-1] for segment in self.segments[:-1])
 
 
-def prepare(network: Network, n: int, want: Want) -> Program:
-    """The program that gives `want` for a batch of n."""
-    sizes = cuts(n)
+def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Program:
+    """The program that gives `want` for a batch of n; `fuse` changes no bit of it."""
+    sizes = cuts(n, microbatch(network))
     values = {"x": "x"}  # which value holds a layer's output
     ops: list[Op] = []
     for index, node in enumerate(network.nodes):
@@ -86,13 +73,22 @@ def prepare(network: Network, n: int, want: Want) -> Program:
     asked = {name: values[name] for name in want.outputs}
     logits = values[network.last.name]
     goal = set(asked.values()) | ({logits} if want.logits else set())
-    planned = _plan_release(_plan_needs(_prune(ops, goal), want), goal)
+    pruned = _prune(ops, goal)
+    if fuse:
+        pruned = fused(pruned, goal, evaluating=not want.backward)
+    planned = _plan_overwrites(_plan_release(_plan_needs(pruned, want), goal))
     return Program(_segments(planned), sizes, logits, tuple(asked.items()), want)
 
 
-def cuts(n: int) -> tuple[int, ...]:
-    """Microbatch sizes for a batch of n: a function of n alone, differing by at most one."""
-    m = max(1, round(n / MICROBATCH))
+def microbatch(network: Network) -> int:
+    """Images that are computed together: a power of two, a function of the network alone."""
+    largest = max(prod(shape) for shape in network.shapes.values())
+    return min(max(1 << (ELEMENTS // largest | 1).bit_length() - 1, MICROBATCH[0]), MICROBATCH[1])
+
+
+def cuts(n: int, size: int) -> tuple[int, ...]:
+    """Microbatch sizes for a batch of n, about `size` each: they differ by at most one."""
+    m = max(1, round(n / size))
     return tuple(n // m + (i < n % m) for i in range(m))
 
 
@@ -126,6 +122,22 @@ def _plan_release(ops: list[Op], goal: set[str]) -> list[Op]:
         seen.update(last)
         planned.append(replace(op, last_use=last))
     return planned[::-1]
+
+
+def _plan_overwrites(ops: list[Op]) -> list[Op]:
+    """Marks who may write over its first operand: its last reader, where the maker does not need it either."""
+    makers = {op.output: op.kernel for op in ops}
+
+    def free(op: Op) -> bool:
+        first = op.inputs[0]
+        return (
+            getattr(op.kernel, "overwrites", False)
+            and first in op.last_use
+            and op.inputs.count(first) == 1
+            and getattr(makers.get(first), "gives_away", False)
+        )
+
+    return [replace(op, overwrite=free(op)) for op in ops]
 
 
 def _segments(ops: list[Op]) -> tuple[tuple[Op, ...], ...]:

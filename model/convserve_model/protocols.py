@@ -3,9 +3,9 @@
 Inside the library arrays are C, H, W, N (channels, height, width, batch innermost) or F, N after flattening.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
-Params = Mapping[str, Array]
+Params = Mapping[str, Any]  # arrays, or what a kernel packed of them
 Gradients = tuple[tuple[Array | None, ...], dict[str, Array]]
 Backward = Callable[[Array], Gradients]
 
@@ -32,13 +32,16 @@ class Spec:
     dtype: str = "float"  # "float": the network's; else a NumPy name
 
 
-@dataclass(frozen=True)
-class Run:
-    """All that a kernel may know beyond its operands: what backward will be asked for, and its random numbers."""
+class Run(NamedTuple):
+    """All that a kernel may know beyond its operands: what backward will be asked for, and what it may use."""
 
     need: tuple[bool, ...]
     need_params: bool
     random: Callable[[], np.random.Generator]
+    map: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map  # ordered; over threads that idle
+    overwrite: bool = False  # the first operand is nobody else's any more
+    out: Array | None = None  # where the result must go; only followers of a convolution are given one
+    into: Mapping[str, Array] | None = None  # where gradients of parameters may go
 
 
 class Kernel(Protocol):
@@ -46,6 +49,14 @@ class Kernel(Protocol):
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """y and the adjoint dy -> (dxs, dparams), pure and called once at most; what `run` does not need is None."""
+        ...
+
+
+class Packing(Kernel, Protocol):
+    """A kernel that prepares its parameters once for all microbatches (and in inference once for a snapshot)."""
+
+    def pack(self, w: Params, *, need: bool) -> Params:
+        """What `forward` gets as w; `need` tells whether the gradient with respect to its input will be asked for."""
         ...
 
 

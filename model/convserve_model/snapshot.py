@@ -31,6 +31,7 @@ class Snapshot:
     slots: Mapping[str, Array] = field(default_factory=dict)
     step: int = 0
     age: int = 0
+    packed: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)  # the engine's, lazily
 
     def __post_init__(self) -> None:
         for array in (self.params, *self.buffers.values(), *self.slots.values()):

@@ -43,7 +43,10 @@ def run(options: dict[str, Any]) -> Array:
     """The parameters after all steps with our optimizer."""
     optimizer = Training.from_dict({"optimizer": options}).optimizer
     params = start()
-    slots = {name: np.zeros_like(params) for name in optimizer.slots}
+    slots: dict[str, Array] = {}
     for step, gradient in enumerate(gradients(), start=1):
-        update(optimizer, params, gradient.copy(), slots, rate=optimizer.learning_rate, step=step)
+        params, slots, finite = update(
+            optimizer, params, gradient.copy(), slots, rate=optimizer.learning_rate, step=step
+        )
+        assert finite
     return params

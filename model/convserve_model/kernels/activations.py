@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,7 +29,6 @@ def _silu_adjoint(x: Array, y: Array, dy: Array) -> Array:
 
 
 FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array, Array, Array], Array]]] = {
-    "relu": (lambda x: np.maximum(x, 0), lambda x, y, dy: dy * (y > 0)),
     "sigmoid": (sigmoid, lambda x, y, dy: dy * (y * (1 - y))),
     "tanh": (lambda x: np.tanh(x), lambda x, y, dy: dy * (1 - y * y)),
     "gelu": (_gelu, _gelu_adjoint),
@@ -51,6 +51,24 @@ class Activation:
 
         def backward(dy: Array) -> Gradients:
             return (adjoint(x, y, dy) if run.need[0] else None,), {}
+
+        return y, backward
+
+
+@dataclass(frozen=True)
+class Relu:
+    """max(x, 0), over x itself where that is nobody else's; the derivative at 0 is 0."""
+
+    overwrites: ClassVar[bool] = True
+
+    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+        """x of any shape -> y of the same."""
+        (x,) = xs
+        out = x if run.out is None and run.overwrite else run.out
+        y = np.clip(x, 0, math.inf, out=out)  # three times as fast as np.maximum with a scalar; keeps NaN too
+
+        def backward(dy: Array) -> Gradients:
+            return (dy * (y > 0) if run.need[0] else None,), {}
 
         return y, backward
 

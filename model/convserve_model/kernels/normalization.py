@@ -22,20 +22,21 @@ class Moments:
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N] -> this microbatch's part [3,C]."""
         (x,) = xs
-        flat = x.reshape(x.shape[0], -1)
-        count = flat.shape[1]
-        total = flat.sum(axis=1, dtype=np.float64)
-        local = total / count
-        centred = flat - local.astype(x.dtype)[:, None]
-        drift = local - local.astype(x.dtype)  # what rounding the mean to x's dtype left out
-        squares = np.einsum("ij,ij->i", centred, centred, dtype=np.float64) - count * drift * drift
-        part = np.stack([np.full_like(total, count), total, squares])
+        count = x[0].size
+        pivot = (x[:, 0].reshape(len(x), -1) @ _ones(x[0, 0])) / x.dtype.type(x[0, 0].size)  # near the mean
+        sums, squares = _row_sums(x - _channels(pivot, x))
+        offset = sums / count
+        part = np.stack([np.full(len(x), float(count)), sums + count * pivot, squares - sums * offset])
+        mean = offset + pivot
 
         def backward(dpart: Array) -> Gradients:
             if not run.need[0]:
                 return (None,), {}
-            dsum, dsquares = (row.astype(x.dtype)[:, None] for row in dpart[1:])
-            return ((centred * (2 * dsquares) + dsum).reshape(x.shape),), {}
+            slope = 2 * dpart[2]
+            dx = x - _channels(mean, x)
+            dx *= _channels(slope, x)
+            dx += _channels(dpart[1] + slope * (mean.astype(x.dtype) - mean), x)
+            return (dx,), {}
 
         return part, backward
 
@@ -72,20 +73,23 @@ class Normalize:
     """(x - mean) / sqrt(variance + eps) * weight + bias with the moments of the batch."""
 
     eps: float
+    gives_away: ClassVar[bool] = True
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N], moments [3,C] -> y [C,H,W,N]."""
         x, moments = xs
         mean, variance = moments[0], moments[1]
-        centred, inverse = _centre(x, mean), 1 / np.sqrt(variance + self.eps)
-        drift = mean - mean.astype(x.dtype)
-        y = _affine(w, centred, inverse, drift)
+        inverse = 1 / np.sqrt(variance + self.eps)
+        gain = inverse * w["weight"] if "weight" in w else inverse
+        drift = mean - mean.astype(x.dtype)  # what rounding the mean to x's dtype leaves out
+        y = x - _channels(mean, x)
+        y *= _channels(gain, x)
+        y += _channels(w["bias"] - drift * gain if "bias" in w else -drift * gain, x)
 
         def backward(dy: Array) -> Gradients:
-            dbias, dscale = _sums(dy, centred)
+            dbias, dscale = _row_sums(dy, x - _channels(mean, x))
             dscale -= drift * dbias
             grads = _params(w, run, dscale * inverse, dbias)
-            gain = inverse * w["weight"].astype(np.float64) if "weight" in w else inverse
             dvariance = dscale * gain * inverse * inverse * -0.5
             dmoments = np.stack([-dbias * gain, dvariance, np.zeros_like(mean)])
             return (dy * _channels(gain, x), dmoments), grads
@@ -95,24 +99,35 @@ class Normalize:
 
 @dataclass(frozen=True)
 class NormalizeRunning:
-    """The same with the running statistics, which are constants."""
+    """x * gain + shift with the running statistics, which are constants."""
 
     eps: float
+    overwrites: ClassVar[bool] = True
+    gives_away: ClassVar[bool] = True
+
+    def pack(self, w: Params, *, need: bool) -> Params:
+        """gain = weight / sqrt(running_var + eps) and shift = bias - running_mean * gain, computed in float64."""
+        mean = w["running_mean"].astype(np.float64)
+        inverse = 1 / np.sqrt(w["running_var"].astype(np.float64) + self.eps)
+        gain = inverse * w["weight"] if "weight" in w else inverse
+        shift = w.get("bias", 0) - mean * gain
+        dtype = w["running_mean"].dtype
+        shaped = {name: value.astype(dtype)[:, None, None, None] for name, value in (("gain", gain), ("shift", shift))}
+        return {**w, **shaped, "inverse": inverse}
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N] -> y [C,H,W,N]."""
         (x,) = xs
-        centred = _centre(x, w["running_mean"])
-        inverse = 1 / np.sqrt(w["running_var"].astype(np.float64) + self.eps)
-        y = _affine(w, centred, inverse, np.zeros_like(inverse))
+        own = run.overwrite and not run.need_params  # else backward needs x
+        y = np.multiply(x, w["gain"], out=x if run.out is None and own else run.out)
+        y += w["shift"]
 
         def backward(dy: Array) -> Gradients:
             grads = {}
             if run.need_params and "weight" in w:
-                dbias, dscale = _sums(dy, centred)
-                grads = _params(w, run, dscale * inverse, dbias)
-            gain = inverse * w["weight"].astype(np.float64) if "weight" in w else inverse
-            return (dy * _channels(gain, x) if run.need[0] else None,), grads
+                dbias, dscale = _row_sums(dy, x - _channels(w["running_mean"], x))
+                grads = _params(w, run, dscale * w["inverse"], dbias)
+            return (dy * w["gain"] if run.need[0] else None,), grads
 
         return y, backward
 
@@ -122,25 +137,17 @@ def _channels(value: Array, x: Array) -> Array:
     return value.astype(x.dtype)[:, None, None, None]
 
 
-def _centre(x: Array, mean: Array) -> Array:
-    return np.asarray(x - _channels(mean, x))
+def _ones(like: Array) -> Array:
+    return np.ones(like.size, like.dtype)
 
 
-def _affine(w: Params, centred: Array, inverse: Array, drift: Array) -> Array:
-    """(centred - drift) * inverse * weight + bias."""
-    scale = inverse * w["weight"] if "weight" in w else inverse
-    shift = w["bias"] - drift * scale if "bias" in w else -drift * scale
-    y = centred * _channels(scale, centred)
-    y += _channels(shift, centred)
-    return np.asarray(y)
-
-
-def _sums(dy: Array, centred: Array) -> tuple[Array, Array]:
-    """(sum of dy, sum of dy * centred) of each channel, float64 [C]."""
-    c = dy.shape[0]
-    dbias = dy.reshape(c, -1).sum(axis=1, dtype=np.float64)
-    dscale = (dy * centred).reshape(c, -1).sum(axis=1, dtype=np.float64)
-    return dbias, dscale
+def _row_sums(a: Array, b: Array | None = None) -> tuple[Array, Array]:
+    """Sums of a and of a * b (by default a * a) for each channel, float64 [C]; along a row they are in a's dtype."""
+    c, h = a.shape[:2]
+    rows = a.reshape(c * h, -1)
+    other = rows if b is None else b.reshape(c * h, -1)
+    sums = (rows @ _ones(rows[0])).reshape(c, h).sum(axis=1, dtype=np.float64)
+    return sums, np.vecdot(rows, other).reshape(c, h).sum(axis=1, dtype=np.float64)
 
 
 def _params(w: Params, run: Run, dweight: Array, dbias: Array) -> dict[str, Array]:

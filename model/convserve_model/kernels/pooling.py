@@ -1,11 +1,12 @@
 """Pooling: maximum, mean, and the mean of the whole image."""
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Backward, Gradients, Params, Run
+from convserve_model.protocols import Array, Backward, Gradients, Params, Run, Shape
 
 
 @dataclass(frozen=True)
@@ -15,29 +16,77 @@ class MaxPool:
     window: Window
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
-        """x [C,H,W,N] -> y [C,ho,wo,N]."""
+        """x [C,H,W,N] -> y [C,ho,wo,N]: the maxima along each row, and of these along each column."""
         (x,) = xs
         padded = self.window.pad(x, fill=-np.inf)
-        rows = range(self.window.output(*x.shape[1:3])[0])
-        taps = [(i, j) for i in range(self.window.size[0]) for j in range(self.window.size[1])]
-        y = self.window.tap(padded, 0, 0, rows).copy()
-        for i, j in taps[1:]:
-            np.maximum(y, self.window.tap(padded, i, j, rows), out=y)
+        across, down = self._side(padded.shape, 2), self._side(padded.shape, 1)
+        wide, across_hits = across.maximum(padded, run.need[0])
+        y, down_hits = down.maximum(wide, run.need[0], run.out)
+        shape, wide_shape = padded.shape, wide.shape
 
         def backward(dy: Array) -> Gradients:
             if not run.need[0]:
                 return (None,), {}
-            dpadded = np.zeros_like(padded)
-            free = np.ones(y.shape, bool)  # windows whose maximum was not met yet
-            for i, j in taps:
-                hit = self.window.tap(padded, i, j, rows) == y
-                hit &= free
-                free ^= hit
-                target = self.window.tap(dpadded, i, j, rows)
-                target += dy * hit
-            return (self.window.crop(dpadded),), {}
+            dwide = down.spread(dy, down_hits, wide_shape)
+            return (self.window.crop(across.spread(dwide, across_hits, shape)),), {}
 
         return y, backward
+
+    def _side(self, shape: Shape, axis: int) -> "Side":
+        i = axis - 1
+        window = self.window
+        count = (shape[axis] - window.dilation[i] * (window.size[i] - 1) - 1) // window.stride[i] + 1
+        return Side(axis, window.size[i], window.stride[i], window.dilation[i], count)
+
+
+@dataclass(frozen=True)
+class Side:
+    """A window along one axis, at `count` places."""
+
+    axis: int
+    size: int
+    stride: int
+    dilation: int
+    count: int
+
+    def maximum(self, x: Array, need: bool, out: Array | None = None) -> tuple[Array, list[Array]]:
+        """The maxima (in `out`) and, if needed, where each tap but the first was larger than all before it."""
+        y, hits = self._tap(x, 0), []
+        for k in range(1, self.size):
+            tap = self._tap(x, k)
+            if need:
+                hits.append(tap > y)
+            y = out = np.maximum(y, tap, out=out)
+        if self.size == 1 and out is not None:
+            out[...] = y
+            return out, hits
+        return y, hits
+
+    def spread(self, dy: Array, hits: list[Array], shape: Shape) -> Array:
+        """The adjoint: each gradient goes to the tap that was largest first."""
+        if not hits and shape == dy.shape:
+            return dy
+        alone = self.dilation == 1 and self.stride == self.size
+        whole = alone and self.count * self.stride == shape[self.axis]
+        dx = (np.empty if whole else np.zeros)(shape, dy.dtype)
+        for k in range(self.size - 1, 0, -1):
+            share = dy * hits[k - 1]
+            dy = dy - share
+            self._give(dx, k, share, alone)
+        self._give(dx, 0, dy, alone)
+        return dx
+
+    def _give(self, dx: Array, k: int, share: Array, alone: bool) -> None:
+        target = self._tap(dx, k)
+        if alone:
+            target[...] = share
+        else:
+            target += share
+
+    def _tap(self, x: Array, k: int) -> Array:
+        first = k * self.dilation
+        taps = slice(first, first + self.stride * (self.count - 1) + 1, self.stride)
+        return x[:, taps] if self.axis == 1 else x[:, :, taps]
 
 
 @dataclass(frozen=True)
@@ -57,11 +106,12 @@ class AvgPool:
         for tap in range(1, kh * kw):
             y += self.window.tap(padded, tap // kw, tap % kw, rows)
         y *= scale
+        shape = padded.shape
 
         def backward(dy: Array) -> Gradients:
             if not run.need[0]:
                 return (None,), {}
-            dpadded, share = np.zeros_like(padded), dy * scale
+            dpadded, share = np.zeros(shape, dy.dtype), dy * scale
             for tap in range(kh * kw):
                 target = self.window.tap(dpadded, tap // kw, tap % kw, rows)
                 target += share
@@ -77,10 +127,11 @@ class GlobalAvgPool:
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N] -> y [C,1,1,N]."""
         (x,) = xs
+        shape = x.shape
         y = x.mean(axis=(1, 2), keepdims=True)
-        scale = 1.0 / (x.shape[1] * x.shape[2])
+        scale = 1.0 / prod(shape[1:3])
 
         def backward(dy: Array) -> Gradients:
-            return (np.broadcast_to(dy * scale, x.shape) if run.need[0] else None,), {}
+            return (np.broadcast_to(dy * scale, shape) if run.need[0] else None,), {}
 
         return y, backward

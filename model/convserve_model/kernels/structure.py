@@ -1,6 +1,7 @@
 """Kernels that move or combine values without parameters: flatten, add, concat, dropout."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -24,8 +25,11 @@ class Flatten:
 class Add:
     """The sum of its inputs, in order."""
 
+    overwrites: ClassVar[bool] = True
+    gives_away: ClassVar[bool] = True
+
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
-        y = xs[0] + xs[1]
+        y = np.add(xs[0], xs[1], out=xs[0] if run.overwrite else None)
         for x in xs[2:]:
             y += x
 

@@ -27,6 +27,47 @@ class Window:
         )
         return ho, wo
 
+    def input(self, ho: int, wo: int) -> Pair:
+        """The least (h, w) whose output is (ho, wo)."""
+        h, w = (extent - 2 * pad for extent, pad in zip(self.span(ho, wo), self.padding, strict=True))
+        return h, w
+
+    def adjoint(self) -> "Window | None":
+        """The window that goes over an output's gradient, spaced by the stride, to give the input's; None where the
+        padding is wider than the window reaches."""
+        reach = [dilation * (size - 1) for dilation, size in zip(self.dilation, self.size, strict=True)]
+        padding = [far - pad for far, pad in zip(reach, self.padding, strict=True)]
+        if min(padding) < 0:
+            return None
+        return Window(self.size, (1, 1), (padding[0], padding[1]), self.dilation)
+
+    def span(self, rows: int, columns: int) -> Pair:
+        """Height and width of what so many output rows and columns see."""
+        h, w = (
+            stride * (count - 1) + dilation * (size - 1) + 1
+            for count, stride, dilation, size in zip(
+                (rows, columns), self.stride, self.dilation, self.size, strict=True
+            )
+        )
+        return h, w
+
+    def strip(self, x: Array, rows: range, whole: Pair = (1, 1)) -> Array:
+        """What output rows `rows`, all columns, see of x [C,H,W,N]: [C,h,w,N], with zeros beyond the borders.
+
+        Rows and columns are rounded up to multiples of `whole`. A view where nothing is to be added.
+        """
+        c, h, w, n = x.shape
+        counts = zip((len(rows), self.output(h, w)[1]), whole, strict=True)
+        height, width = self.span(*(-(-count // multiple) * multiple for count, multiple in counts))
+        top, left = rows.start * self.stride[0] - self.padding[0], self.padding[1]
+        start, right = max(top, 0), max(0, min(w, width - left))
+        stop = max(start, min(top + height, h))
+        if left == 0 and stop - start == height and width <= w:
+            return x[:, start:stop, :width]
+        strip = np.zeros((c, height, width, n), x.dtype)
+        strip[:, start - top : stop - top, left : left + right] = x[:, start:stop, :right]
+        return strip
+
     def pad(self, x: Array, fill: float = 0.0) -> Array:
         """[C,H,W,N] -> [C,H+2ph,W+2pw,N]; x itself where nothing is to be padded."""
         ph, pw = self.padding

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from convserve_model import ranges
-from convserve_model.kernels.activations import Activation
+from convserve_model.kernels.activations import Activation, Relu
 from convserve_model.kernels.activations import LeakyRelu as LeakyReluKernel
 from convserve_model.layers.shapes import single
 from convserve_model.protocols import Kernel, Shape, Spec
@@ -29,7 +29,8 @@ class _Activation:
 class ReLU(_Activation):
     """max(x, 0); the derivative at 0 is 0."""
 
-    function: ClassVar[str] = "relu"
+    def kernels(self, *shapes: Shape, n: int, train: bool) -> tuple[Kernel, ...]:
+        return (Relu(),)
 
 
 @dataclass(frozen=True)

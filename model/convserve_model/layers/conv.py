@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from convserve_model import ranges
 from convserve_model.errors import ShapeError
-from convserve_model.kernels.im2col import Im2col
+from convserve_model.kernels.convolution import Convolution
+from convserve_model.kernels.costs import Shapes
 from convserve_model.kernels.windows import Window
 from convserve_model.layers.shapes import image, slide
 from convserve_model.protocols import Kernel, Shape, Spec
@@ -55,4 +56,5 @@ class Conv2d:
         return {**specs, "bias": Spec((self.out_channels,), bound)} if self.bias else specs
 
     def kernels(self, *shapes: Shape, n: int, train: bool) -> tuple[Kernel, ...]:
-        return (Im2col(self.window, self.groups),)
+        c, h, w = image(shapes)
+        return (Convolution.chosen(Shapes(self.window, self.groups, c, self.out_channels, (h, w), n)),)

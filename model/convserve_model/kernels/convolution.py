@@ -1,0 +1,216 @@
+"""Convolution strip by strip: a strip of output rows is computed, finished by what follows, and differentiated while
+it is in the cache.
+
+How products are formed is the paths' business: one each for the output, the weight's gradient and the input's.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from convserve_model.kernels.costs import Shapes, cheapest, col2im_cost, rows_of_strip
+from convserve_model.kernels.paths import Path
+from convserve_model.kernels.paths.im2col import Im2col
+from convserve_model.kernels.pooling import MaxPool
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Array, Backward, Gradients, Kernel, Params, Run, Shape
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Cross-correlation with weight [Cout,Cin/groups,kh,kw] and bias [Cout], PyTorch's Conv2d, and its followers.
+
+    A follower reads the strip before it: an elementwise kernel, or a pool whose windows do not overlap. Bits are those
+    of the followers by themselves. `input_path` None means the adjoint of im2col (col2im).
+    """
+
+    window: Window
+    groups: int
+    path: Path
+    weight_path: Path
+    input_path: Path | None
+    followers: tuple[Kernel, ...] = ()
+
+    @property
+    def gives_away(self) -> bool:
+        """Whether backward does not need the result (see `Op.overwrite`)."""
+        return not self.followers
+
+    @classmethod
+    def chosen(cls, shapes: Shapes) -> "Convolution":
+        """With the cheapest paths for these shapes."""
+        path, _ = cheapest(shapes)
+        weight_path, _ = cheapest(shapes, weight=True)
+        gradient = cls.gradient_shapes(shapes)
+        input_path, price = (None, 0.0) if gradient is None else cheapest(gradient)
+        if col2im_cost(shapes) < price:
+            input_path = None
+        return cls(shapes.window, shapes.groups, path, weight_path, input_path)
+
+    @staticmethod
+    def gradient_shapes(shapes: Shapes) -> Shapes | None:
+        """Of the convolution that gives the input's gradient; None where there is none."""
+        window = shapes.window.adjoint()
+        if window is None:
+            return None
+        return Shapes(window, shapes.groups, shapes.cout, shapes.cin, window.input(*shapes.size), shapes.n)
+
+    def pack(self, w: Params, *, need: bool) -> Params:
+        """Weights as the paths like them."""
+        packed = {**w, "path": self.path.pack(w["weight"])}
+        if need:
+            if self.input_path is None:
+                packed["columns"] = self._im2col.pack(w["weight"])
+            else:
+                packed["input_path"] = self.input_path.pack(_rotated(w["weight"], self.groups))
+        if "bias" in w:
+            packed["bias"] = w["bias"][:, None, None, None]
+        return packed
+
+    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+        """x [Cin,H,W,N] -> y [Cout,ho,wo,N], or what the followers make of it."""
+        (x,) = xs
+        shape = (len(w["weight"]), *self.window.output(*x.shape[1:3]), x.shape[-1])
+        pools = [kernel.window for kernel in self.followers if isinstance(kernel, MaxPool)]
+        merged = int(np.prod([pool.size[0] for pool in pools], dtype=int))  # rows that become one
+        final = shape
+        for pool in pools:
+            final = (final[0], *pool.output(*final[1:3]), final[3])
+        y = np.empty(final, x.dtype)
+        blocks = _blocks(self._strips(self.path, x, shape), merged, final[1])
+        inner = run._replace(need=(run.need[0] or run.need_params,), need_params=False, overwrite=True)
+
+        def finish(block: Block) -> list[Backward]:
+            last = y[:, block.finished.start : block.finished.stop]
+            out = np.empty((shape[0], len(block.rows), *shape[2:]), x.dtype) if self.followers else last
+            for rows in block.strips:
+                target = out[:, rows.start - block.rows.start : rows.stop - block.rows.start]
+                self.path.correlate(w["path"], self.path.strip(x, rows), target)
+            if "bias" in w:
+                out += w["bias"]
+            closures = []
+            for kernel, params in zip(self.followers, w.get("followers", ()), strict=True):
+                ending = kernel is self.followers[-1]
+                out, closure = kernel.forward(params, out, run=inner._replace(out=last if ending else None))
+                closures.append(closure)
+            return closures
+
+        closures = list(run.map(finish, blocks))
+
+        def backward(dy: Array) -> Gradients:
+            dout, spaced = self._unfollowed(x, dy, shape, list(zip(blocks, closures, strict=True)), run)
+            grads = self._weight_gradients(w, x, spaced, run) if run.need_params else {}
+            if not run.need[0]:
+                return (None,), grads
+            if self.input_path is None:
+                return (self._scatter(w["columns"], x, spaced),), grads
+            return (self._correlate_input(w["input_path"], x, dout, run),), grads
+
+        return y, backward
+
+    def _unfollowed(
+        self, x: Array, dy: Array, shape: Shape, blocks: "list[tuple[Block, list[Backward]]]", run: Run
+    ) -> tuple[Array, Array]:
+        """dL/d(output before the followers) as `_correlate_input` reads it, and without the stride's zeros."""
+        strided = self.window.stride != (1, 1) and self.input_path is not None and run.need[0]
+        if not self.followers and not strided:
+            return dy, dy
+        extents = self._adjoint.input(*x.shape[1:3]) if strided else shape[1:3]
+        dout = (np.zeros if strided else np.empty)((shape[0], *extents, shape[3]), dy.dtype)
+        sh, sw = self.window.stride if strided else (1, 1)
+        spaced = dout[:, ::sh, ::sw][:, : shape[1], : shape[2]]
+
+        def unfollow(known: "tuple[Block, list[Backward]]") -> None:
+            block, closures = known
+            d = dy[:, block.finished.start : block.finished.stop]
+            for closure in reversed(closures):
+                (d,), _ = closure(d)  # type: ignore[assignment]
+            spaced[:, block.rows.start : block.rows.stop] = d
+
+        for _ in run.map(unfollow, blocks):
+            pass
+        return dout, spaced
+
+    def _weight_gradients(self, w: Params, x: Array, dout: Array, run: Run) -> dict[str, Array]:
+        path = self.weight_path
+
+        def differentiate(rows: range) -> tuple[Array, Array]:
+            d = np.ascontiguousarray(dout[:, rows.start : rows.stop])
+            return path.weight_gradient(path.strip(x, rows), d), d.reshape(len(d), -1).sum(axis=1)
+
+        dweight, dbias = (
+            sum(parts[1:], start=parts[0])
+            for parts in zip(*run.map(differentiate, self._strips(path, x, dout.shape)), strict=True)
+        )
+        grads = {"weight": path.unpack(dweight, w["weight"].shape)}
+        return {**grads, "bias": dbias} if "bias" in w else grads
+
+    def _correlate_input(self, packed: Array, x: Array, dout: Array, run: Run) -> Array:
+        """dL/dx as the convolution of dL/dy, the stride's zeros in between, with the rotated weight."""
+        assert self.input_path is not None
+        path, dx = self.input_path, np.empty(x.shape, x.dtype)
+
+        def correlate(rows: range) -> None:
+            path.correlate(packed, path.strip(dout, rows), dx[:, rows.start : rows.stop])
+
+        for _ in run.map(correlate, self._strips(path, dout, x.shape)):
+            pass
+        return dx
+
+    def _scatter(self, packed: Array, x: Array, dout: Array) -> Array:
+        """dL/dx by col2im, strips in order: they overlap."""
+        (ph, pw), (c, h, w, n) = self.window.padding, x.shape
+        dpadded = np.zeros((c, h + 2 * ph, w + 2 * pw, n), x.dtype)
+        for rows in self._strips(self._im2col, x, dout.shape):
+            columns = self._im2col.input_columns(packed, dout[:, rows.start : rows.stop])
+            self.window.scatter(columns, dpadded, rows)
+        return self.window.crop(dpadded)
+
+    @cached_property
+    def _adjoint(self) -> Window:
+        found = self.window.adjoint()
+        assert found is not None
+        return found
+
+    @cached_property
+    def _im2col(self) -> Im2col:
+        return Im2col(self.window, self.groups)
+
+    @staticmethod
+    def _strips(path: Path, x: Array, shape: Shape) -> list[range]:
+        """Rows of the output [Cout,ho,wo,N], cut by its shape and the path alone: never by the followers."""
+        cout, ho, wo, n = shape
+        step = rows_of_strip(path, len(x), cout, ho, wo, n)
+        return [range(start, min(start + step, ho)) for start in range(0, ho, step)]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Strips whose rows the followers make into whole rows."""
+
+    strips: list[range]
+    rows: range
+    finished: range
+
+
+def _blocks(strips: list[range], merged: int, finished: int) -> list[Block]:
+    """The fewest strips in each block; `merged` rows become one, and the last block has what is left over."""
+    blocks: list[Block] = []
+    first = 0
+    for position, strip in enumerate(strips):
+        remaining = finished - strip.stop // merged
+        if (strip.stop % merged and remaining) or (not remaining and position < len(strips) - 1):
+            continue
+        some = strips[first : position + 1]
+        rows = range(some[0].start, strip.stop)
+        blocks.append(Block(some, rows, range(rows.start // merged, strip.stop // merged)))
+        first = position + 1
+    return blocks
+
+
+def _rotated(weight: Array, groups: int) -> Array:
+    """[Cout,Cin/g,kh,kw] -> [Cin,Cout/g,kh,kw], turned by half a turn."""
+    cout, c, kh, kw = weight.shape
+    turned = weight[:, :, ::-1, ::-1].reshape(groups, cout // groups, c, kh, kw)
+    return turned.swapaxes(1, 2).reshape(groups * c, cout // groups, kh, kw)

@@ -1,0 +1,191 @@
+"""Which path a convolution takes: the cheapest by a model of shapes alone, so that bits never depend on timing.
+
+The model counts multiplications, copied elements and calls. Its constants are nanoseconds on one core, rounded from
+two CPUs with AVX-512 whose ratios differ by a factor of two; `make bench-engine` shows what comes out.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+from convserve_model.kernels.paths import Path
+from convserve_model.kernels.paths.dense import Dense
+from convserve_model.kernels.paths.depthwise import Depthwise
+from convserve_model.kernels.paths.im2col import Im2col
+from convserve_model.kernels.paths.rowwise import RowWise
+from convserve_model.kernels.paths.winograd import TAPS, Winograd
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Pair
+
+FLOP = 0.009  # of a large matrix product
+FEW_ROWS = 8  # a product with so many rows takes twice as long for each flop
+ELEMENT, RUN = 0.1, 6.0  # of a copy: each element, and each contiguous run of them
+WEIGHT = 0.3  # of each weight, each time that a product reads it
+PRODUCT = 150.0  # of each small product in a stack
+CALL = 1500.0  # of each NumPy call
+STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
+FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
+PARTS, PART_WORK = 4, 4e6  # how many, and the least multiplications of each
+MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """A convolution of n images [Cin,h,w] by `window` in `groups`, giving [Cout,ho,wo]."""
+
+    window: Window
+    groups: int
+    cin: int
+    cout: int
+    size: Pair
+    n: int
+
+    @property
+    def output(self) -> Pair:
+        return self.window.output(*self.size)
+
+    @property
+    def positions(self) -> int:
+        return prod(self.output) * self.n
+
+    @property
+    def weights(self) -> int:
+        return self.cin // self.groups * self.cout * prod(self.window.size)
+
+    @property
+    def run(self) -> int:
+        """Elements that one tap sees side by side."""
+        return self.output[1] * self.n if self.window.stride[1] == 1 else self.n
+
+
+@lru_cache(maxsize=4096)
+def cheapest(shapes: Shapes, *, weight: bool = False) -> tuple[Path, float]:
+    """The path for the output, or for the weight's gradient, and what the model says that it takes."""
+    priced = [(path, cost(path, shapes, weight=weight)) for path in candidates(shapes, weight=weight)]
+    return min(priced, key=lambda pair: pair[1])
+
+
+def candidates(shapes: Shapes, *, weight: bool = False) -> Iterator[Path]:
+    """Every path that can compute this within the tolerance."""
+    window = shapes.window
+    yield Im2col(window, shapes.groups)
+    if _dense_size(shapes) <= 1 << 16:
+        yield Dense(window, shapes.groups, shapes.size)
+    if window.dilation[0] > 1:
+        return
+    if shapes.groups == 1:
+        yield RowWise(window)
+    elif shapes.groups == shapes.cin == shapes.cout:
+        yield Depthwise(window, shapes.output[1])
+    if shapes.groups == 1 and window.size == (TAPS, TAPS) and window.stride == window.dilation == (1, 1):
+        for tile, most in MOST_CHANNELS.items():
+            if shapes.cin <= most and not (weight and tile == (4, 4)):
+                yield Winograd(window, tile)
+
+
+def cost(path: Path, shapes: Shapes, *, weight: bool = False) -> float:
+    """Nanoseconds, about."""
+    return COSTS[type(path)](path, shapes, weight)
+
+
+def col2im_cost(shapes: Shapes) -> float:
+    """Of the input's gradient by the adjoint of im2col: the product, and every column added to its place."""
+    columns = shapes.cin * prod(shapes.window.size) * shapes.positions
+    return _product(shapes.cin * prod(shapes.window.size), shapes) + _copy(2 * columns, shapes.run) + 12 * CALL
+
+
+def rows_of_strip(path: Path, cin: int, cout: int, ho: int, wo: int, n: int) -> int:
+    """Output rows of a strip, a function of shapes alone."""
+    space, multiple = SPACES[type(path)](path, cin, cout, wo, n)
+    rows = ho if not space else STRIP // space
+    if n < FEW_IMAGES and space:
+        work = cin * cout * ho * wo * n
+        rows = min(rows, -(-ho // max(1, min(PARTS, int(work / PART_WORK)))))
+    return max(multiple, rows // multiple * multiple)
+
+
+def _product(rows: int, shapes: Shapes) -> float:
+    """Of a matrix product with so many rows over all positions and weights."""
+    flops = 2 * shapes.weights * shapes.positions
+    return flops * FLOP * (1 + FEW_ROWS * shapes.groups / rows) + WEIGHT * shapes.weights
+
+
+def _copy(elements: float, run: float) -> float:
+    return elements * (ELEMENT + RUN / run)
+
+
+def _im2col(path: Im2col, shapes: Shapes, weight: bool) -> float:
+    window = shapes.window
+    columns = shapes.cin * prod(window.size) * shapes.positions
+    free = window.size == window.stride == (1, 1)
+    calls = (4 if free else 8) * CALL + shapes.groups * PRODUCT
+    rows = shapes.cin * prod(window.size) if weight else shapes.cout
+    return (0 if free else _copy(columns, shapes.run)) + _product(rows, shapes) + calls
+
+
+def _rowwise(path: RowWise, shapes: Shapes, weight: bool) -> float:
+    (kh, kw), rows = shapes.window.size, shapes.output[0]
+    taps = shapes.cin * kw * shapes.positions * min(kh, shapes.window.stride[0])
+    outputs = shapes.cout * shapes.positions
+    turned = outputs * 1.0 if weight else _copy(outputs, shapes.run)
+    products = rows * (PRODUCT + WEIGHT * shapes.weights)
+    multiplied = _product(shapes.cin * kh * kw if weight else shapes.cout, shapes)
+    return _copy(taps, shapes.run) + turned + multiplied + products + (10 + kw) * CALL
+
+
+def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
+    mh, mw = path.tile
+    points = (mh + TAPS - 1) * (mw + TAPS - 1)
+    ho, wo = shapes.output
+    tiles = -(-ho // mh) * -(-wo // mw) * shapes.n
+    inputs, outputs = shapes.cin * tiles, shapes.cout * tiles
+    transforms = 2 * points * FLOP * 1.5 * (points * inputs + mh * mw * outputs)
+    rows = min(shapes.cin, shapes.cout) if weight else shapes.cout
+    products = 2 * points * shapes.cin * outputs * FLOP * (1 + FEW_ROWS / rows)
+    weights = points * shapes.cin * shapes.cout * WEIGHT
+    gathered = _copy(points * inputs + mh * mw * outputs, shapes.n)
+    return gathered + transforms + products + weights + (points + mh * mw + 12) * CALL
+
+
+def _depthwise(path: Depthwise, shapes: Shapes, weight: bool) -> float:
+    outputs = shapes.cout * shapes.positions
+    ho, wo = shapes.output
+    blocks = -(-wo // 8)
+    products = shapes.cout * (prod(shapes.window.size) if weight else ho * blocks) * PRODUCT
+    taps = prod(shapes.window.size)
+    if weight and shapes.window.stride != (1, 1):
+        return _copy(outputs * taps, shapes.n) + outputs * taps * 0.08 + products + taps * 3 * CALL
+    each = taps * 0.1 if weight else 20 * taps * FLOP / 3
+    return outputs * each + products + (8 + blocks) * CALL
+
+
+def _dense(path: Dense, shapes: Shapes, weight: bool) -> float:
+    size = _dense_size(shapes)
+    return size * (2 * shapes.n * FLOP * 1.3 + WEIGHT) + shapes.groups * PRODUCT + 3 * CALL
+
+
+def _dense_size(shapes: Shapes) -> int:
+    return shapes.cout * prod(shapes.output) * shapes.cin // shapes.groups * prod(shapes.size)
+
+
+COSTS: dict[type[Any], Callable[[Any, Shapes, bool], float]] = {
+    Im2col: _im2col,
+    RowWise: _rowwise,
+    Winograd: _winograd,
+    Depthwise: _depthwise,
+    Dense: _dense,
+}
+
+# Elements of work space for each output row, and the multiple that rows should be of.
+SPACES: dict[type[Any], Callable[[Any, int, int, int, int], tuple[int, int]]] = {
+    Im2col: lambda path, cin, cout, wo, n: ((cin * prod(path.window.size) + cout) * wo * n, 1),
+    RowWise: lambda path, cin, cout, wo, n: ((cin * path.window.size[1] + 2 * cout) * wo * n, 1),
+    Winograd: lambda path, cin, cout, wo, n: (
+        (path.tile[0] + 2) * (path.tile[1] + 2) // path.tile[0] * -(-wo // path.tile[1]) * n * (2 * cin + cout),
+        path.tile[0],
+    ),
+    Depthwise: lambda path, cin, cout, wo, n: (4 * cin * wo * n, 1),
+    Dense: lambda path, cin, cout, wo, n: (0, 1 << 30),
+}

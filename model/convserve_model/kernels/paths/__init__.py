@@ -1,0 +1,29 @@
+"""Ways to form a convolution's products. Each computes output rows, and the weight's gradient, from a strip of x."""
+
+from typing import Protocol
+
+from convserve_model.protocols import Array, Shape
+
+
+class Path(Protocol):
+    """Frozen and pure; arrays are C,H,W,N."""
+
+    def pack(self, weight: Array) -> Array:
+        """[Cout,Cin/g,kh,kw] as `correlate` needs it, once for many strips."""
+        ...
+
+    def strip(self, x: Array, rows: range) -> Array:
+        """What these output rows see of x, with the padding."""
+        ...
+
+    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
+        """Fills out [Cout,rows,wo,N]."""
+        ...
+
+    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+        """The strip's part of dL/dweight, in a shape of its own; dout [Cout,rows,wo,N]."""
+        ...
+
+    def unpack(self, total: Array, shape: Shape) -> Array:
+        """The sum of `weight_gradient` over all strips as dL/dweight of `shape`."""
+        ...

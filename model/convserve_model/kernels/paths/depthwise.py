@@ -1,0 +1,81 @@
+"""Depthwise convolution as matrix products: a block of output columns is a banded matrix times the rows that it sees.
+
+The input is laid out in blocks of columns, with the rows of a block one behind the other: the rows that an output row
+sees are one operand, and every block and row of a channel shares the channel's matrix.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Array, Pair, Shape
+
+BLOCK = 8  # output columns: more waste multiplications by zeros, fewer waste calls
+
+
+@dataclass(frozen=True)
+class Depthwise:
+    """For one output channel per input channel and windows without vertical dilation; `columns` are of the output."""
+
+    window: Window
+    columns: int
+
+    def pack(self, weight: Array) -> Array:
+        """[C,1,kh,kw] -> T [C,1,1,block,kh*width]."""
+        (kh, kw), (block, width) = self.window.size, self._block
+        matrix = np.zeros((len(weight), block, kh, width), weight.dtype)
+        outputs = np.arange(block)
+        for j in range(kw):
+            matrix[:, outputs, :, outputs * self.window.stride[1] + j * self.window.dilation[1]] = weight[:, 0, :, j]
+        return matrix.reshape(len(weight), 1, 1, block, kh * width)
+
+    def strip(self, x: Array, rows: range) -> Array:
+        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        return self.window.strip(x, rows, whole=(1, self._block[0]))
+
+    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
+        """strip [C,h,w,N] -> out [C,rows,wo,N]."""
+        (kh, _), (sh, sw), (block, width) = self.window.size, self.window.stride, self._block
+        (c, h, _, n), (_, rows, wo, _) = strip.shape, out.shape
+        count = -(-wo // block)
+        memory = np.empty((c, count, h, width, n), strip.dtype)
+        for b in range(count):
+            memory[:, b] = strip[:, :, b * block * sw : b * block * sw + width]
+        row = width * n
+        strides = (count * h * row, h * row, sh * row, n, 1)
+        operands = np.ndarray(
+            (c, count, rows, kh * width, n), strip.dtype, memory, 0, tuple(strip.itemsize * s for s in strides)
+        )
+        whole = out if count * block == wo else np.empty((c, rows, count * block, n), out.dtype)
+        blocks = whole.reshape(c, rows, count, block, n, copy=False)
+        np.matmul(packed, operands, out=blocks.transpose(0, 2, 1, 3, 4))
+        if whole is not out:
+            out[...] = whole[:, :, :wo]
+
+    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+        """[kh*kw,C]: each tap's products, summed."""
+        c = len(strip)
+        rows = range(dout.shape[1])
+        taps = [(i, j) for i in range(self.window.size[0]) for j in range(self.window.size[1])]
+        if self.window.stride != (1, 1):
+            flat = dout.reshape(c, -1)
+            wide = strip[:, :, : self.window.span(1, self.columns)[1]]
+            return np.stack([np.vecdot(flat, self.window.tap(wide, i, j, rows).reshape(c, -1)) for i, j in taps])
+        _, _, w, n = strip.shape
+        padded = np.zeros((c, len(rows), w, n), dout.dtype)  # as wide as the strip: a tap is a shift of the whole
+        padded[:, :, : self.columns] = dout
+        length = (len(rows) * w - w + self.columns) * n
+        flat, image = padded.reshape(c, -1)[:, :length], np.ascontiguousarray(strip).reshape(c, -1)
+        shifts = [(i * w + j * self.window.dilation[1]) * n for i, j in taps]
+        return np.stack([np.vecdot(flat, image[:, shift : shift + length]) for shift in shifts])
+
+    def unpack(self, total: Array, shape: Shape) -> Array:
+        """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
+        return total.T.reshape(shape)
+
+    @property
+    def _block(self) -> Pair:
+        """Columns of a block of the output, and of what it sees."""
+        block = -(-self.columns // -(-self.columns // BLOCK))
+        return block, self.window.span(1, block)[1]

@@ -1,0 +1,52 @@
+"""Convolution as one matrix product over all positions: weight (Cout x CKK) @ columns (CKK x rows*wo*n).
+
+Any window, stride, dilation and groups. Source: Chellapilla, Puri, Simard, "High performance convolutional neural
+networks for document processing" (2006).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Array
+
+
+@dataclass(frozen=True)
+class Im2col:
+    """Every position's window as a column; for a 1x1 window with stride 1 the columns are the strip itself."""
+
+    window: Window
+    groups: int = 1
+
+    def pack(self, weight: Array) -> Array:
+        """[Cout,C/g,kh,kw] -> [g,Cout/g,CKK/g]."""
+        return weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
+
+    def strip(self, x: Array, rows: range) -> Array:
+        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        return self.window.strip(x, rows)
+
+    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
+        """strip [C,h,w,N] -> out [Cout,rows,wo,N]."""
+        np.matmul(packed, self._columns(strip), out=out.reshape(*packed.shape[:2], -1, copy=False))
+
+    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+        """[g,CKK/g,Cout/g]: transposed, which is the faster product."""
+        g = self.groups
+        dmatrix = dout.reshape(g, dout.shape[0] // g, -1)
+        return self._columns(strip) @ dmatrix.transpose(0, 2, 1)
+
+    def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
+        """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
+        return total.transpose(0, 2, 1).reshape(shape)
+
+    def input_columns(self, packed: Array, dout: Array) -> Array:
+        """dL/dcolumns [C,kh,kw,rows,wo,N], which `Window.scatter` adds up."""
+        g, out = self.groups, dout.shape[0] // self.groups
+        dcolumns = packed.transpose(0, 2, 1) @ dout.reshape(g, out, -1)
+        return dcolumns.reshape(-1, *self.window.size, *dout.shape[1:])
+
+    def _columns(self, strip: Array) -> Array:
+        columns = self.window.view(strip)
+        return columns.reshape(self.groups, columns[: len(columns) // self.groups, :, :, 0, 0, 0].size, -1)

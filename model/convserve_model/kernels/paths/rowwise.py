@@ -1,0 +1,61 @@
+"""Convolution row by row: each input row is laid out once for the horizontal taps, and the rows that an output row
+sees are one operand, because they lie one behind the other.
+
+Only kw copies of the input are made where im2col makes kh * kw, and a product's columns are one row of the output.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Array
+
+BLOCK = 256  # columns of one product: OpenBLAS has kernels of its own for small ones
+GAP = 16  # elements between rows, so that rows of a power of two do not share cache sets
+
+
+@dataclass(frozen=True)
+class RowWise:
+    """For windows without vertical dilation and without groups."""
+
+    window: Window
+
+    def pack(self, weight: Array) -> Array:
+        """[Cout,C,kh,kw] -> [Cout,kh*kw*C]."""
+        return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+
+    def strip(self, x: Array, rows: range) -> Array:
+        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        return self.window.strip(x, rows)
+
+    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
+        """strip [C,h,w,N] -> out [Cout,rows,wo,N]."""
+        cout, rows, wo, n = out.shape
+        block = BLOCK if wo * n % BLOCK == 0 else wo * n
+        products = packed @ self._operands(strip, rows, wo, block)  # [rows,blocks,Cout,block]
+        out.reshape(cout, rows, -1, block, copy=False)[...] = products.transpose(2, 0, 1, 3)
+
+    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+        """[kh*kw*C,Cout]."""
+        cout, rows, wo, n = dout.shape
+        transposed = np.ascontiguousarray(dout.reshape(cout, rows, -1).transpose(1, 2, 0))
+        return np.asarray((self._operands(strip, rows, wo, wo * n)[:, 0] @ transposed).sum(axis=0))
+
+    def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
+        """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
+        cout, c, kh, kw = shape
+        return total.reshape(kh, kw, c, cout).transpose(3, 2, 0, 1)
+
+    def _operands(self, strip: Array, rows: int, wo: int, block: int) -> Array:
+        """[rows,wo*N/block,kh*kw*C,block]: what each block of each output row sees, as overlapping views."""
+        (kh, kw), (sh, sw), (_, dw) = self.window.size, self.window.stride, self.window.dilation
+        c, h, _, n = strip.shape
+        line = wo * n + GAP
+        memory = np.empty((h, kw, c, line), strip.dtype)
+        taps = memory[..., : wo * n].reshape(h, kw, c, wo, n, copy=False)
+        for j in range(kw):
+            taps[:, j] = strip[:, :, j * dw : j * dw + sw * (wo - 1) + 1 : sw].transpose(1, 0, 2, 3)
+        strides = (sh * kw * c * line, block, line, 1)
+        shape = (rows, wo * n // block, kh * kw * c, block)
+        return np.ndarray(shape, strip.dtype, memory, 0, tuple(stride * strip.itemsize for stride in strides))

@@ -1,0 +1,125 @@
+"""Convolution with a 3x3 window and stride 1 by Winograd's minimal filtering: fewer multiplications per output.
+
+A tile of mh x mw outputs is Y = A^T [(G g G^T) * (B^T d B)] A with (mh+2)(mw+2) products instead of 9 mh mw. Over all
+tiles of a strip each transform is one matrix product with a Kronecker product, and the rest one product per point.
+Source: Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016); the matrices are Cook's and Toom's,
+with the points 0, ±3/4, ±5/4 and infinity, which lose less to rounding than 0, ±1, ±2: Barabasz, Anderson, Soodhalter
+and Gregg, "Error analysis and improving the accuracy of Winograd convolution for deep neural networks" (2020).
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Array, Pair
+
+TAPS = 3
+POINTS = {2: ("0", "1", "-1"), 4: ("0", "3/4", "-3/4", "5/4", "-5/4")}  # by outputs of a tile's side
+
+
+@dataclass(frozen=True)
+class Winograd:
+    """For 3x3 windows with stride and dilation 1 and without groups; `tile` is (mh, mw), each a key of POINTS."""
+
+    window: Window
+    tile: Pair
+
+    def pack(self, weight: Array) -> Array:
+        """[Cout,C,3,3] -> U [points,Cout,C]."""
+        g = transforms(self.tile, weight.dtype).weight
+        return (g @ weight.reshape(-1, TAPS * TAPS).T).reshape(-1, *weight.shape[:2])
+
+    def strip(self, x: Array, rows: range) -> Array:
+        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        return self.window.strip(x, rows, whole=self.tile)
+
+    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
+        """strip [C,h,w,N] -> out [Cout,rows,wo,N]."""
+        inputs = self._points(strip)
+        products = np.empty((len(out), *inputs.shape[1:]), out.dtype)
+        np.matmul(packed, inputs.transpose(1, 0, 2), out=products.transpose(1, 0, 2))
+        mh, mw = self.tile
+        tiles = transforms(self.tile, out.dtype).output @ products
+        tiles = tiles.reshape(len(out), mh, mw, *self._tiles(strip), out.shape[-1])
+        for i in range(mh):
+            for j in range(mw):
+                target = out[:, i::mh, j::mw]
+                target[...] = tiles[:, i, j, : target.shape[1], : target.shape[2]]
+
+    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+        """dU [points,C,Cout]."""
+        mh, mw = self.tile
+        cout, rows, wo, n = dout.shape
+        th, tw = self._tiles(strip)
+        whole = rows == th * mh and wo == tw * mw
+        dtiles = (np.empty if whole else np.zeros)((cout, mh, mw, th, tw, n), dout.dtype)
+        for i in range(mh):
+            for j in range(mw):
+                source = dout[:, i::mh, j::mw]
+                dtiles[:, i, j, : source.shape[1], : source.shape[2]] = source
+        adjoint = transforms(self.tile, dout.dtype).output.T
+        dproducts = adjoint @ dtiles.reshape(cout, mh * mw, -1)  # [Cout,points,tiles*N]
+        return np.asarray(self._points(strip).transpose(1, 0, 2) @ dproducts.transpose(1, 2, 0))
+
+    def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
+        """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
+        g = transforms(self.tile, total.dtype).weight
+        cout, c = shape[:2]
+        return (g.T @ total.reshape(len(total), -1)).reshape(-1, c, cout).transpose(2, 1, 0).reshape(shape)
+
+    def _tiles(self, strip: Array) -> Pair:
+        (mh, mw), (_, h, w, _) = self.tile, strip.shape
+        return (h - TAPS + 1) // mh, (w - TAPS + 1) // mw
+
+    def _points(self, strip: Array) -> Array:
+        """V [C,points,tiles*N]: the tiles' inputs, transformed."""
+        (mh, mw), (th, tw) = self.tile, self._tiles(strip)
+        c, _, _, n = strip.shape
+        ah, aw = mh + TAPS - 1, mw + TAPS - 1
+        tiles = np.empty((c, ah, aw, th, tw, n), strip.dtype)
+        for i in range(ah):
+            for j in range(aw):
+                tiles[:, i, j] = strip[:, i : i + mh * (th - 1) + 1 : mh, j : j + mw * (tw - 1) + 1 : mw]
+        return transforms(self.tile, strip.dtype).input @ tiles.reshape(c, ah * aw, th * tw * n)
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """Kronecker products of both directions' matrices: [points,tile inputs], [points,9] and [tile outputs,points]."""
+
+    input: Array
+    weight: Array
+    output: Array
+
+
+@cache
+def transforms(tile: Pair, dtype: np.dtype[Any]) -> Transforms:
+    pairs = zip(*(_cook_toom(m) for m in tile), strict=True)
+    return Transforms(*(np.kron(vertical, horizontal).astype(dtype) for vertical, horizontal in pairs))
+
+
+def _cook_toom(m: int) -> tuple[Array, Array, Array]:
+    """B^T [m+2,m+2], G [m+2,3], A^T [m,m+2] for m outputs: y = A^T [(G g) * (B^T d)]."""
+    points = [Fraction(text) for text in POINTS[m]]
+    others = [[q for q in points if q != p] for p in points]
+    inputs = [[*_from_roots(roots), Fraction(0)] for roots in others] + [_from_roots(points)]
+    scales = [prod((p - q for q in roots), start=Fraction(1)) for p, roots in zip(points, others, strict=True)]
+    weights = [[p**k / scale for k in range(TAPS)] for p, scale in zip(points, scales, strict=True)]
+    weights.append([Fraction(k == TAPS - 1) for k in range(TAPS)])
+    outputs = [[*(p**i for p in points), Fraction(i == m - 1)] for i in range(m)]
+    b, g, a = (np.array(rows, dtype=np.float64) for rows in (inputs, weights, outputs))
+    return b, g, a
+
+
+def _from_roots(roots: list[Fraction]) -> list[Fraction]:
+    """Coefficients of the product of (x - root), lowest power first."""
+    polynomial = [Fraction(1)]
+    for root in roots:
+        shifted, scaled = [Fraction(0), *polynomial], [-root * c for c in polynomial]
+        polynomial = [a + b for a, b in zip(shifted, [*scaled, Fraction(0)], strict=True)]
+    return polynomial

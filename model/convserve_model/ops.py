@@ -1,0 +1,35 @@
+"""One step of a program."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from convserve_model.protocols import Kernel, Params, Reduced
+
+
+@dataclass(frozen=True)
+class Op:
+    """One kernel in its place: what it reads, where its result goes, what backward needs of it."""
+
+    kernel: Kernel
+    inputs: tuple[str, ...]
+    output: str
+    layer: str
+    index: int  # the layer's position, for random numbers
+    params: tuple[tuple[str, str], ...]  # (the kernel's name, the full name)
+    followers: tuple["Op", ...] = ()  # whose kernels this op's kernel runs on its result
+    need: tuple[bool, ...] = ()
+    need_params: bool = False
+    overwrite: bool = False  # the first operand may be overwritten
+    last_use: tuple[str, ...] = ()  # values that nobody reads after it
+
+    @property
+    def reduced(self) -> Reduced | None:
+        return cast(Reduced, self.kernel) if getattr(self.kernel, "reduced", False) else None
+
+    def weights(self, tensors: Params) -> Params:
+        """What the kernel computes with: its own parameters and buffers out of all, packed if it likes."""
+        own: Params = {short: tensors[full] for short, full in self.params}
+        if self.followers:
+            own = {**own, "followers": [follower.weights(tensors) for follower in self.followers]}
+        pack = getattr(self.kernel, "pack", None)
+        return pack(own, need=any(self.need)) if pack else own
