@@ -10,7 +10,7 @@ import numpy as np
 from convserve_model import ranges
 from convserve_model.protocols import Array
 
-BLOCK = 1 << 14  # elements of one pass: parameters, gradient and slots of a block fit the L2 cache
+BLOCK = 1 << 16  # elements of one pass: less costs calls, more the L2 cache
 PART = 1 << 18  # elements that are worth a thread
 
 

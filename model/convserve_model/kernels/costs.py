@@ -101,7 +101,7 @@ def rows_of_strip(path: Path, cin: int, cout: int, ho: int, wo: int, n: int) -> 
     space, multiple = SPACES[type(path)](path, cin, cout, wo, n)
     rows = ho if not space else STRIP // space
     if n < FEW_IMAGES and space:
-        work = cin * cout * ho * wo * n
+        work = cin * cout // getattr(path, "groups", 1) * prod(path.window.size) * ho * wo * n
         rows = min(rows, -(-ho // max(1, min(PARTS, int(work / PART_WORK)))))
     return max(multiple, rows // multiple * multiple)
 

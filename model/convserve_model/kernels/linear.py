@@ -32,7 +32,8 @@ class MatMul:
                 dweight = run.into.get("weight") if run.into else None
                 dweight = np.empty_like(weight) if dweight is None else dweight
                 transposed = np.ascontiguousarray(x.T)
-                for _ in run.map(lambda rows: np.matmul(dy[rows], transposed, out=dweight[rows]), _parts(weight)):
+                product = np.multiply if x.shape[1] == 1 else np.matmul  # BLAS is slow at outer products
+                for _ in run.map(lambda rows: product(dy[rows], transposed, out=dweight[rows]), _parts(weight)):
                     pass
                 grads["weight"] = dweight
                 if "bias" in w:

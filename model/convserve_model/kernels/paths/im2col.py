@@ -11,6 +11,8 @@ import numpy as np
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array
 
+MANY = 256  # weights for each position
+
 
 @dataclass(frozen=True)
 class Im2col:
@@ -32,14 +34,16 @@ class Im2col:
         np.matmul(packed, self._columns(strip), out=out.reshape(*packed.shape[:2], -1, copy=False))
 
     def weight_gradient(self, strip: Array, dout: Array) -> Array:
-        """[g,CKK/g,Cout/g]: transposed, which is the faster product."""
-        g = self.groups
+        """[g,Cout/g,CKK/g]; the transposed product is faster, but transposing many weights back costs more."""
+        g, columns = self.groups, self._columns(strip)
         dmatrix = dout.reshape(g, dout.shape[0] // g, -1)
-        return self._columns(strip) @ dmatrix.transpose(0, 2, 1)
+        if columns.shape[1] * dmatrix.shape[1] > MANY * columns.shape[2]:
+            return np.asarray(dmatrix @ columns.transpose(0, 2, 1))
+        return np.asarray((columns @ dmatrix.transpose(0, 2, 1)).transpose(0, 2, 1))
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
-        return total.transpose(0, 2, 1).reshape(shape)
+        return total.reshape(shape)
 
     def input_columns(self, packed: Array, dout: Array) -> Array:
         """dL/dcolumns [C,kh,kw,rows,wo,N], which `Window.scatter` adds up."""
