@@ -141,6 +141,6 @@ def test_strips_are_whole_tiles(seed: int) -> None:
     """At least one row, and of Winograd's tiles whole ones."""
     shapes = drawn(seed)
     for path in candidates(shapes):
-        rows = rows_of_strip(path, shapes.cin, shapes.cout, *shapes.output, shapes.n)
+        rows = rows_of_strip(path, shapes.groups, shapes.cin, shapes.cout, *shapes.output, shapes.n)
         assert rows >= 1
         assert not isinstance(path, Winograd) or rows % path.tile[0] == 0

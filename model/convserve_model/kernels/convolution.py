@@ -177,11 +177,10 @@ class Convolution:
     def _im2col(self) -> Im2col:
         return Im2col(self.window, self.groups)
 
-    @staticmethod
-    def _strips(path: Path, x: Array, shape: Shape) -> list[range]:
+    def _strips(self, path: Path, x: Array, shape: Shape) -> list[range]:
         """Rows of the output [Cout,ho,wo,N], cut by its shape and the path alone: never by the followers."""
         cout, ho, wo, n = shape
-        step = rows_of_strip(path, len(x), cout, ho, wo, n)
+        step = rows_of_strip(path, self.groups, len(x), cout, ho, wo, n)
         return [range(start, min(start + step, ho)) for start in range(0, ho, step)]
 
 

@@ -96,12 +96,12 @@ def col2im_cost(shapes: Shapes) -> float:
     return _product(shapes.cin * prod(shapes.window.size), shapes) + _copy(2 * columns, shapes.run) + 12 * CALL
 
 
-def rows_of_strip(path: Path, cin: int, cout: int, ho: int, wo: int, n: int) -> int:
+def rows_of_strip(path: Path, groups: int, cin: int, cout: int, ho: int, wo: int, n: int) -> int:
     """Output rows of a strip, a function of shapes alone."""
     space, multiple = SPACES[type(path)](path, cin, cout, wo, n)
     rows = ho if not space else STRIP // space
     if n < FEW_IMAGES and space:
-        work = cin * cout // getattr(path, "groups", 1) * prod(path.window.size) * ho * wo * n
+        work = cin * cout // groups * prod(path.window.size) * ho * wo * n
         rows = min(rows, -(-ho // max(1, min(PARTS, int(work / PART_WORK)))))
     return max(multiple, rows // multiple * multiple)
 

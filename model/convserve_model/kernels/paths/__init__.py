@@ -2,11 +2,15 @@
 
 from typing import Protocol
 
+from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Shape
 
 
 class Path(Protocol):
     """Frozen and pure; arrays are C,H,W,N."""
+
+    @property
+    def window(self) -> Window: ...
 
     def pack(self, weight: Array) -> Array:
         """[Cout,Cin/g,kh,kw] as `correlate` needs it, once for many strips."""
