@@ -8,7 +8,7 @@ BENCH := $(VENV)/ready-bench
 TORCH := $(shell grep '^torch==' requirements-bench.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo serve test oracle crash bench-training bench-isolation bench-engine bench-smoke bench-footprint lint format clean
+.PHONY: help install demo serve test oracle crash bench-training bench-isolation bench-engine bench-smoke bench-footprint bench-roofline lint format clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -44,6 +44,9 @@ bench-engine: $(BENCH) ## Measure training steps and inference beside PyTorch an
 
 bench-smoke: $(BENCH) ## See in a minute whether all of these compute the same, whatever their time
 	$(BIN)/python -m bench.engine --smoke $(ARGS)
+
+bench-roofline: $(SERVE) ## Measure what bounds the engine: products, memory, calls (ARGS='--seconds 1')
+	$(BIN)/python -m bench.roofline $(ARGS)
 
 bench-footprint: $(SERVE) ## Measure size, start and memory of the service beside a minimal one in PyTorch (ARGS=--reuse)
 	$(BIN)/python -m bench.footprint $(ARGS)

@@ -37,6 +37,7 @@ RUNS = {
         ENGINE,
         ["a training step", "inference", "of GEMM peak", "lenet5, 2", "peak memory of ten training steps"],
     ),
+    "bench.roofline": (["--seconds", "0.001"], ["matrix product", "a pass", "a gather", "a call"]),
     "bench.footprint": ([*FOOTPRINT, "--ours-only"], ["installed packages", *MOMENTS]),
 }  # fmt: skip
 BESIDE_PYTORCH = {
