@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from convserve_model import optimizers, targets
 from convserve_model.errors import InputError, ModelError, NonFiniteError, WeightsError
 from convserve_model.executor import Executor, Result
 from convserve_model.losses import Loss
-from convserve_model.network import Network
+from convserve_model.network import Network, Node
 from convserve_model.prepare import Program, Want, prepare
 from convserve_model.protocols import Array, Params, Reduced
 from convserve_model.randomness import Purpose, generator
@@ -169,7 +169,7 @@ class Engine:
             raise WeightsError(
                 f"the model has no parameter {extra[0]!r}; it has {', '.join(snapshot.parameters)}", GRAD + extra[0]
             )
-        gradient = snapshot.layout.gather(gradients, snapshot.dtype).copy()
+        gradient = snapshot.layout.copied(gradients, snapshot.dtype)
         return self._apply(training, snapshot, gradient, _fit_buffers(snapshot, buffers or {}))
 
     def evaluate(self, network: Network, snapshot: Snapshot, x: Array, y: Array, *, loss: Loss) -> Evaluation:
@@ -199,21 +199,12 @@ class Engine:
 
     def _buffers(self, network: Network, snapshot: Snapshot, result: Result) -> dict[str, Array]:
         """Running statistics after this step."""
-        if not result.moments:
-            return dict(snapshot.buffers)
         updated = dict(snapshot.buffers)
-        for node in network.nodes:
-            if node.name in result.moments:
-                shapes = tuple(network.shapes[name] for name in node.inputs)
-                kernel: Any = node.layer.kernels(*shapes, n=1, train=True)[0]
-                mine = {
-                    n.removeprefix(node.name + "."): v
-                    for n, v in snapshot.buffers.items()
-                    if n.startswith(node.name + ".")
-                }
-                reduced: Reduced = kernel
-                fresh = reduced.update(mine, result.moments[node.name])
-                updated.update({f"{node.name}.{name}": value for name, value in fresh.items()})
+        for node, kernel in _barriers(network):
+            prefix = node.name + "."
+            own = {n.removeprefix(prefix): v for n, v in snapshot.buffers.items() if n.startswith(prefix)}
+            fresh = kernel.update(own, result.moments[node.name])
+            updated.update({prefix + name: value for name, value in fresh.items()})
         return updated
 
     def _run(
@@ -266,11 +257,9 @@ class Engine:
     def _check_batches(self, network: Network, n: int, size: int) -> None:
         """Batch norm needs more than one value per channel, in the last, smaller batch too."""
         smallest = n % size or min(n, size)
-        for node in network.nodes:
-            shape = network.shapes[node.inputs[0]]
-            kernels = node.layer.kernels(*(network.shapes[s] for s in node.inputs), n=1, train=True)
-            barrier = any(getattr(kernel, "reduced", False) for kernel in kernels)
-            if barrier and smallest * shape[1] * shape[2] < 2:
+        for node, _ in _barriers(network):
+            _, h, w = network.shapes[node.inputs[0]]
+            if smallest * h * w < 2:
                 raise InputError(
                     f"layer '{node.name}' would see one value per channel in a batch of {smallest}; batch norm needs"
                     " more than one in training: use another batch_size",
@@ -314,6 +303,17 @@ def _packed(program: Program, snapshot: Snapshot) -> Mapping[str, Params]:
         snapshot.packed[program] = program.weights(snapshot.weights(), snapshot.packed)
     found: Mapping[str, Params] = snapshot.packed[program]
     return found
+
+
+@lru_cache(maxsize=256)
+def _barriers(network: Network) -> tuple[tuple[Node, Reduced], ...]:
+    """The layers that need the whole batch in training, and what combines its parts."""
+    return tuple(
+        (node, cast(Reduced, kernel))
+        for node in network.nodes
+        for kernel in node.layer.kernels(*(network.shapes[name] for name in node.inputs), n=1, train=True)
+        if getattr(kernel, "reduced", False)
+    )
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import cast
 
-from convserve_model.protocols import Kernel, Params, Reduced
+from convserve_model.protocols import Kernel, Packing, Params, Reduced
 
 
 @dataclass(frozen=True)
@@ -31,5 +31,6 @@ class Op:
         own: Params = {short: tensors[full] for short, full in self.params}
         if self.followers:
             own = {**own, "followers": [follower.weights(tensors) for follower in self.followers]}
-        pack = getattr(self.kernel, "pack", None)
-        return pack(own, need=any(self.need)) if pack else own
+        if not hasattr(self.kernel, "pack"):
+            return own
+        return cast(Packing, self.kernel).pack(own, need=any(self.need))

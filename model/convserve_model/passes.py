@@ -11,8 +11,6 @@ from convserve_model.prepare import Program
 from convserve_model.protocols import Array, Backward, Params, Run
 from convserve_model.randomness import Purpose, generator
 
-NOWHERE: Mapping[str, Array] = {}
-
 
 class Pass:
     """Forward and backward of one microbatch, segment by segment.
@@ -29,7 +27,7 @@ class Pass:
         index: int,
         key: tuple[int, int],
         over: Callable[..., Any],
-        into: Mapping[str, Array] = NOWHERE,
+        into: Mapping[str, Array],
     ) -> None:
         self.index = index
         self.values: dict[str, Array] = {"x": x}

@@ -45,7 +45,11 @@ class Run(NamedTuple):
 
 
 class Kernel(Protocol):
-    """A computation on arrays of one microbatch. Frozen; its operands are read-only; its result is new or a view."""
+    """A computation on arrays of one microbatch. Frozen; its operands are read-only; its result is new or a view.
+
+    A class may say `overwrites` (it writes over its first operand where `run.overwrite` lets it) and `gives_away` (its
+    result is new, and its backward does not need it).
+    """
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """y and the adjoint dy -> (dxs, dparams), pure and called once at most; what `run` does not need is None."""

@@ -109,12 +109,6 @@ class Snapshot:
         params = layout.gather(tensors, dtype)
         return cls(layout, params, buffers, slots, int(metadata["step"]), int(metadata["age"]))
 
-    def finite(self) -> bool:
-        """Whether weights, buffers and optimizer state are free of NaN and infinity."""
-        return all(
-            bool(np.isfinite(array).all()) for array in (self.params, *self.buffers.values(), *self.slots.values())
-        )
-
 
 def layout_of(network: Network) -> Layout:
     """The parameters of a network as one vector."""

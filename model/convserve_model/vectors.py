@@ -36,9 +36,13 @@ class Layout:
         arrays = [tensors[name] for name in self.names]
         if arrays and self._adjacent(arrays, dtype):
             return as_strided(arrays[0], (self.size,), (dtype.itemsize,), writeable=False)
+        return self.copied(tensors, dtype)
+
+    def copied(self, tensors: Mapping[str, Array], dtype: np.dtype[np.generic]) -> Array:
+        """One vector of all tensors, the caller's own."""
         vector = np.empty(self.size, dtype)
-        for view, array in zip(self.views(vector).values(), arrays, strict=True):
-            view[...] = array
+        for name, view in self.views(vector).items():
+            view[...] = tensors[name]
         return vector
 
     @staticmethod

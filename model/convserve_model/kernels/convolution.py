@@ -1,11 +1,12 @@
-"""Convolution strip by strip: a strip of output rows is computed, finished by what follows, and differentiated while
-it is in the cache.
+"""Convolution strip by strip: a strip of output rows is computed, and finished by what follows, while it is in the
+cache; backward takes what follows back block by block, and then each gradient in strips of its own.
 
 How products are formed is the paths' business: one each for the output, the weight's gradient and the input's.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 
@@ -73,7 +74,7 @@ class Convolution:
         (x,) = xs
         shape = (len(w["weight"]), *self.window.output(*x.shape[1:3]), x.shape[-1])
         pools = [kernel.window for kernel in self.followers if isinstance(kernel, MaxPool)]
-        merged = int(np.prod([pool.size[0] for pool in pools], dtype=int))  # rows that become one
+        merged = prod(pool.size[0] for pool in pools)  # rows that become one
         final = shape
         for pool in pools:
             final = (final[0], *pool.output(*final[1:3]), final[3])
@@ -135,16 +136,17 @@ class Convolution:
     def _weight_gradients(self, w: Params, x: Array, dout: Array, run: Run) -> dict[str, Array]:
         path = self.weight_path
 
-        def differentiate(rows: range) -> tuple[Array, Array]:
+        def differentiate(rows: range) -> list[Array]:
             d = np.ascontiguousarray(dout[:, rows.start : rows.stop])
-            return path.weight_gradient(path.strip(x, rows), d), d.reshape(len(d), -1).sum(axis=1)
+            dweight = path.weight_gradient(path.strip(x, rows), d)
+            return [dweight, d.reshape(len(d), -1).sum(axis=1)] if "bias" in w else [dweight]
 
-        dweight, dbias = (
+        dweight, *dbias = (
             sum(parts[1:], start=parts[0])
             for parts in zip(*run.map(differentiate, self._strips(path, x, dout.shape)), strict=True)
         )
         grads = {"weight": path.unpack(dweight, w["weight"].shape)}
-        return {**grads, "bias": dbias} if "bias" in w else grads
+        return {**grads, "bias": dbias[0]} if dbias else grads
 
     def _correlate_input(self, packed: Array, x: Array, dout: Array, run: Run) -> Array:
         """dL/dx as the convolution of dL/dy, the stride's zeros in between, with the rotated weight."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from convserve_model.kernels.paths import Path
 from convserve_model.kernels.paths.dense import Dense
-from convserve_model.kernels.paths.depthwise import Depthwise
+from convserve_model.kernels.paths.depthwise import BLOCK, Depthwise
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.paths.rowwise import RowWise
 from convserve_model.kernels.paths.winograd import TAPS, Winograd
@@ -28,6 +28,7 @@ CALL = 1500.0  # of each NumPy call
 STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
 FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
 PARTS, PART_WORK = 4, 4e6  # how many, and the least multiplications of each
+DENSE = 1 << 16  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
 
 
@@ -51,6 +52,11 @@ class Shapes:
         return prod(self.output) * self.n
 
     @property
+    def columns(self) -> int:
+        """Elements of all positions' windows."""
+        return self.cin * prod(self.window.size) * self.positions
+
+    @property
     def weights(self) -> int:
         return self.cin // self.groups * self.cout * prod(self.window.size)
 
@@ -71,7 +77,7 @@ def candidates(shapes: Shapes, *, weight: bool = False) -> Iterator[Path]:
     """Every path that can compute this within the tolerance."""
     window = shapes.window
     yield Im2col(window, shapes.groups)
-    if _dense_size(shapes) <= 1 << 16:
+    if _dense_size(shapes) <= DENSE:
         yield Dense(window, shapes.groups, shapes.size)
     if window.dilation[0] > 1:
         return
@@ -92,8 +98,7 @@ def cost(path: Path, shapes: Shapes, *, weight: bool = False) -> float:
 
 def col2im_cost(shapes: Shapes) -> float:
     """Of the input's gradient by the adjoint of im2col: the product, and every column added to its place."""
-    columns = shapes.cin * prod(shapes.window.size) * shapes.positions
-    return _product(shapes.cin * prod(shapes.window.size), shapes) + _copy(2 * columns, shapes.run) + 12 * CALL
+    return _product(shapes.cin * prod(shapes.window.size), shapes) + _copy(2 * shapes.columns, shapes.run) + 12 * CALL
 
 
 def rows_of_strip(path: Path, groups: int, cin: int, cout: int, ho: int, wo: int, n: int) -> int:
@@ -118,11 +123,10 @@ def _copy(elements: float, run: float) -> float:
 
 def _im2col(path: Im2col, shapes: Shapes, weight: bool) -> float:
     window = shapes.window
-    columns = shapes.cin * prod(window.size) * shapes.positions
     free = window.size == window.stride == (1, 1)
     calls = (4 if free else 8) * CALL + shapes.groups * PRODUCT
     rows = shapes.cin * prod(window.size) if weight else shapes.cout
-    return (0 if free else _copy(columns, shapes.run)) + _product(rows, shapes) + calls
+    return (0 if free else _copy(shapes.columns, shapes.run)) + _product(rows, shapes) + calls
 
 
 def _rowwise(path: RowWise, shapes: Shapes, weight: bool) -> float:
@@ -137,7 +141,7 @@ def _rowwise(path: RowWise, shapes: Shapes, weight: bool) -> float:
 
 def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
     mh, mw = path.tile
-    points = (mh + TAPS - 1) * (mw + TAPS - 1)
+    points = prod(path.inputs)
     ho, wo = shapes.output
     tiles = -(-ho // mh) * -(-wo // mw) * shapes.n
     inputs, outputs = shapes.cin * tiles, shapes.cout * tiles
@@ -152,7 +156,7 @@ def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
 def _depthwise(path: Depthwise, shapes: Shapes, weight: bool) -> float:
     outputs = shapes.cout * shapes.positions
     ho, wo = shapes.output
-    blocks = -(-wo // 8)
+    blocks = -(-wo // BLOCK)
     products = shapes.cout * (prod(shapes.window.size) if weight else ho * blocks) * PRODUCT
     taps = prod(shapes.window.size)
     if weight and shapes.window.stride != (1, 1):
@@ -183,7 +187,7 @@ SPACES: dict[type[Any], Callable[[Any, int, int, int, int], tuple[int, int]]] = 
     Im2col: lambda path, cin, cout, wo, n: ((cin * prod(path.window.size) + cout) * wo * n, 1),
     RowWise: lambda path, cin, cout, wo, n: ((cin * path.window.size[1] + 2 * cout) * wo * n, 1),
     Winograd: lambda path, cin, cout, wo, n: (
-        (path.tile[0] + 2) * (path.tile[1] + 2) // path.tile[0] * -(-wo // path.tile[1]) * n * (2 * cin + cout),
+        prod(path.inputs) // path.tile[0] * -(-wo // path.tile[1]) * n * (2 * cin + cout),
         path.tile[0],
     ),
     Depthwise: lambda path, cin, cout, wo, n: (4 * cin * wo * n, 1),

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from convserve_model.kernels.costs import PARTS
 from convserve_model.protocols import Array, Backward, Gradients, Params, Run
 
 PART = 1 << 17  # weights of a product that is worth a thread of its own
@@ -21,8 +22,7 @@ class MatMul:
         (x,) = xs
         weight = w["weight"]
         y = np.empty((len(weight), x.shape[1]), x.dtype)
-        for _ in run.map(lambda rows: np.matmul(weight[rows], x, out=y[rows]), _parts(weight)):
-            pass
+        _in_parts(np.matmul, weight, x, y, weight.size, run)
         if "bias" in w:
             y += w["bias"][:, None]
 
@@ -33,25 +33,23 @@ class MatMul:
                 dweight = np.empty_like(weight) if dweight is None else dweight
                 transposed = np.ascontiguousarray(x.T)
                 product = np.multiply if x.shape[1] == 1 else np.matmul  # BLAS is slow at outer products
-                for _ in run.map(lambda rows: product(dy[rows], transposed, out=dweight[rows]), _parts(weight)):
-                    pass
+                _in_parts(product, dy, transposed, dweight, weight.size, run)
                 grads["weight"] = dweight
                 if "bias" in w:
                     grads["bias"] = dy.sum(axis=1)
-            return (self._input_gradient(weight, dy, run) if run.need[0] else None,), grads
+            if not run.need[0]:
+                return (None,), grads
+            dx = np.empty((weight.shape[1], dy.shape[1]), dy.dtype)
+            _in_parts(np.matmul, weight.T, dy, dx, weight.size, run)
+            return (dx,), grads
 
         return y, backward
 
-    def _input_gradient(self, weight: Array, dy: Array, run: Run) -> Array:
-        dx = np.empty((weight.shape[1], dy.shape[1]), dy.dtype)
-        turned = weight.T
-        for _ in run.map(lambda rows: np.matmul(turned[rows], dy, out=dx[rows]), _parts(turned)):
-            pass
-        return dx
 
-
-def _parts(matrix: Array) -> list[slice]:
-    """Slices of rows, each of at least about PART elements."""
-    rows = len(matrix)
-    step = -(-rows // max(1, min(4, matrix.size // PART)))
-    return [slice(start, start + step) for start in range(0, rows, step)]
+def _in_parts(product: np.ufunc, a: Array, b: Array, out: Array, weights: int, run: Run) -> None:
+    """a [M,K] by b [K,N] into out, in slices of rows that have at least about PART of the weights each."""
+    rows = len(a)
+    step = -(-rows // max(1, min(PARTS, weights // PART)))
+    slices = [slice(start, start + step) for start in range(0, rows, step)]
+    for _ in run.map(lambda some: product(a[some], b, out=out[some]), slices):
+        pass

@@ -19,7 +19,13 @@ class MaxPool:
         """x [C,H,W,N] -> y [C,ho,wo,N]: the maxima along each row, and of these along each column."""
         (x,) = xs
         padded = self.window.pad(x, fill=-np.inf)
-        across, down = self._side(padded.shape, 2), self._side(padded.shape, 1)
+        down, across = (
+            Side(axis, size, stride, dilation, count)
+            for axis, size, stride, dilation, count in zip(
+                (1, 2), self.window.size, self.window.stride, self.window.dilation,
+                self.window.output(*x.shape[1:3]), strict=True,
+            )
+        )  # fmt: skip
         wide, across_hits = across.maximum(padded, run.need[0])
         y, down_hits = down.maximum(wide, run.need[0], run.out)
         shape, wide_shape = padded.shape, wide.shape
@@ -31,12 +37,6 @@ class MaxPool:
             return (self.window.crop(across.spread(dwide, across_hits, shape)),), {}
 
         return y, backward
-
-    def _side(self, shape: Shape, axis: int) -> "Side":
-        i = axis - 1
-        window = self.window
-        count = (shape[axis] - window.dilation[i] * (window.size[i] - 1) - 1) // window.stride[i] + 1
-        return Side(axis, window.size[i], window.stride[i], window.dilation[i], count)
 
 
 @dataclass(frozen=True)

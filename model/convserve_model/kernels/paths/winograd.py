@@ -29,6 +29,12 @@ class Winograd:
     window: Window
     tile: Pair
 
+    @property
+    def inputs(self) -> Pair:
+        """Height and width of what a tile sees, and of its points."""
+        mh, mw = self.tile
+        return mh + TAPS - 1, mw + TAPS - 1
+
     def pack(self, weight: Array) -> Array:
         """[Cout,C,3,3] -> U [points,Cout,C]."""
         g = transforms(self.tile, weight.dtype).weight
@@ -80,7 +86,7 @@ class Winograd:
         """V [C,points,tiles*N]: the tiles' inputs, transformed."""
         (mh, mw), (th, tw) = self.tile, self._tiles(strip)
         c, _, _, n = strip.shape
-        ah, aw = mh + TAPS - 1, mw + TAPS - 1
+        ah, aw = self.inputs
         tiles = np.empty((c, ah, aw, th, tw, n), strip.dtype)
         for i in range(ah):
             for j in range(aw):
