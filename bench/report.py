@@ -1,7 +1,10 @@
-"""Figures as text: aligned tables, and goals that are met or missed."""
+"""Figures as text: aligned tables, goals that are met or missed, and JSON."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import click
 
@@ -18,6 +21,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
         click.echo("  ".join([row[0].ljust(widths[0]), *cells]).rstrip())
     click.echo()
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """As JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def goal(text: str, got: str, met: bool) -> None:

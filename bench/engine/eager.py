@@ -1,6 +1,5 @@
 """PyTorch without a compiler: an architecture as a module, run layer by layer."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,12 +8,8 @@ from torch import nn
 
 from bench.engine.cells import LEARNING_RATE, MOMENTUM, TRAIN, Array, Task
 from bench.engine.work import Work
+from tests.oracle.torch_network import module
 
-PLAIN: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "flatten": nn.Flatten,
-    "global_avg_pool": lambda: nn.AdaptiveAvgPool2d(1),
-}
 torch.optim.SGD([torch.zeros(1)])  # the first one imports much that a step has no use for, and that is no memory of it
 
 
@@ -69,25 +64,25 @@ class Graph(nn.Module):
         asked = [tuple(entry.get("inputs", ())) for entry in entries]
         last = {source: position for position, sources in enumerate(asked) for source in sources}
         dropped = [[source for source, reader in last.items() if reader == i] for i in range(len(entries))]
-        modules = []
-        for name, entry in zip(names, entries, strict=True):
-            module = _module(entry, weights.get(f"{name}.weight"))
-            self._place(name, module)
-            modules.append(module)
+        modules = [
+            module(entry, weights, name, dtype=torch.float32) for name, entry in zip(names, entries, strict=True)
+        ]
+        for name, part in zip(names, modules, strict=True):
+            self._place(name, part)
         self._steps = list(zip(names, modules, asked, dropped, [name in last for name in names], strict=True))
         self.load_state_dict({name: torch.tensor(array) for name, array in weights.items()})
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         kept: dict[str, torch.Tensor] = {}
-        for name, module, asked, dropped, keep in self._steps:
-            x = module(*[kept[source] for source in asked]) if asked else module(x)
+        for name, part, asked, dropped, keep in self._steps:
+            x = part(*[kept[source] for source in asked]) if asked else part(x)
             for source in dropped:
                 del kept[source]
             if keep:
                 kept[name] = x
         return x
 
-    def _place(self, name: str, module: nn.Module) -> None:
+    def _place(self, name: str, placed: nn.Module) -> None:
         """As a submodule of submodules, for a name with dots, so that `state_dict` has our names."""
         *path, end = name.split(".")
         parent: nn.Module = self
@@ -95,28 +90,4 @@ class Graph(nn.Module):
             if part not in parent._modules:
                 parent.add_module(part, nn.Module())
             parent = parent.get_submodule(part)
-        parent.add_module(end, module)
-
-
-class Sum(nn.Module):
-    """The layer `add`."""
-
-    def forward(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return a + b
-
-
-def _module(entry: dict[str, Any], weight: Array | None) -> nn.Module:
-    kind = entry["type"]
-    options = {key: value for key, value in entry.items() if key not in ("type", "name", "inputs")}
-    if kind == "conv2d":
-        assert weight is not None
-        return nn.Conv2d(weight.shape[1] * options.get("groups", 1), **options)
-    if kind == "linear":
-        assert weight is not None
-        return nn.Linear(weight.shape[1], **options)
-    if kind == "batch_norm2d":
-        assert weight is not None
-        return nn.BatchNorm2d(len(weight), **options)
-    if kind == "max_pool2d":
-        return nn.MaxPool2d(**options)
-    return Sum() if kind == "add" else PLAIN[kind]()
+        parent.add_module(end, placed)

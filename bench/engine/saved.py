@@ -1,11 +1,11 @@
 """A run as JSON: every round, so that it can be judged again."""
 
-import json
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bench import report
 from bench.engine.goals import judged
 from bench.engine.measuring import Results
 from bench.engine.plan import Plan
@@ -14,7 +14,6 @@ PACKAGES = ("numpy", "torch", "onnx", "onnxruntime")
 
 
 def save(path: Path, machine: str, plan: Plan, results: Results) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "machine": machine,
         "versions": {package: _version(package) for package in PACKAGES},
@@ -33,7 +32,7 @@ def save(path: Path, machine: str, plan: Plan, results: Results) -> None:
             for one in judged(results)
         ],
     }
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    report.save(path, content)
 
 
 def _version(package: str) -> Any:

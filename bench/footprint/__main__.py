@@ -1,6 +1,5 @@
 """`make bench-footprint`: what our service takes on the disk, in time and in memory beside a minimal one in PyTorch."""
 
-import json
 import random
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ from bench.footprint.figures import goals, tell
 from bench.footprint.measuring import Differ, measure
 from bench.footprint.sides import OURS, PYTORCH
 from bench.machine import data_folder, described
+from bench.report import save
 
 PATH = click.Path(path_type=Path)
 ENVIRONMENTS, SAVED = Path("build/footprint"), Path("build/bench-footprint.json")
@@ -55,8 +55,7 @@ def main(
         "visits": {name: [asdict(one) for one in found] for name, found in visits.items()},
         "goals": [{**asdict(one), "met": one.met} for one in goals(sizes, visits)],
     }
-    saved.parent.mkdir(parents=True, exist_ok=True)
-    saved.write_text(json.dumps(content, indent=1) + "\n")
+    save(saved, content)
 
 
 if __name__ == "__main__":

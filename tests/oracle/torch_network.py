@@ -53,7 +53,8 @@ class TorchNetwork(nn.Module):
         previous = ["x", *self.names]
         self.sources = [entry.get("inputs", [previous[position]]) for position, entry in enumerate(entries)]
         parts = [
-            _module(position, dict(entry), weights, self.names[position], key) for position, entry in enumerate(entries)
+            module(entry, weights, name, position=position, key=key)
+            for position, (name, entry) in enumerate(zip(self.names, entries, strict=True))
         ]
         self.parts = nn.ModuleList(parts)
         for name, part in zip(self.names, parts, strict=True):
@@ -77,20 +78,24 @@ class TorchNetwork(nn.Module):
         return {f"{name}.{key}": value for name, part in pairs for key, value in part.named_buffers()}
 
 
-def _module(
-    position: int, entry: dict[str, Any], weights: Mapping[str, Array], name: str, key: tuple[int, int]
-) -> nn.Module:
-    kind = entry.pop("type")
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k not in ("name", "inputs")}
+def module(
+    entry: Mapping[str, Any], weights: Mapping[str, Array], name: str, *, position: int = 0,
+    key: tuple[int, int] = (0, 0), dtype: torch.dtype = torch.float64,
+) -> nn.Module:  # fmt: skip
+    """A layer as PyTorch has it; `position` and `key` are of dropout's random numbers."""
+    kind = entry["type"]
+    options = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in entry.items() if k not in ("type", "name", "inputs")
+    }
     weight = weights.get(f"{name}.weight")
     if kind == "conv2d":
         assert weight is not None
-        return nn.Conv2d(weight.shape[1] * options.get("groups", 1), dtype=torch.float64, **options)
+        return nn.Conv2d(weight.shape[1] * options.get("groups", 1), dtype=dtype, **options)
     if kind == "linear":
         assert weight is not None
-        return nn.Linear(weight.shape[1], dtype=torch.float64, **options)
+        return nn.Linear(weight.shape[1], dtype=dtype, **options)
     if kind == "batch_norm2d":
-        return nn.BatchNorm2d(len(weights[f"{name}.running_mean"]), dtype=torch.float64, **options)
+        return nn.BatchNorm2d(len(weights[f"{name}.running_mean"]), dtype=dtype, **options)
     if kind == "dropout":
         return Masked(options.get("p", 0.5), position, key)
     if kind in ("add", "concat"):
