@@ -14,6 +14,7 @@ from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
 from convserve_service.models import Models
 from convserve_service.reader import Reader
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.settings import Settings
 from convserve_service.store.store import Store
@@ -57,8 +58,9 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
         settings=settings,
         draining=draining,
     )
+    routes = Routes(app)
     for register in REGISTER:
-        register(app, service)
+        register(routes, service)
     errors.register(app)
     app.before_request(_start)
     app.after_request(_finish)

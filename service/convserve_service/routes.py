@@ -1,21 +1,28 @@
-"""Paths of the wire as rules of Flask."""
+"""The operations of the service as routes of Flask: what is not declared cannot be reached."""
 
 from collections.abc import Callable
 
 from flask import Flask, Response
 
+from convserve_service.operations import Operation
 from convserve_wire.paths import versioned
 
 View = Callable[..., Response]
 
 
-def add(app: Flask, method: str, path: str, view: View, *, versions: bool = False) -> None:
-    """Route a path; with `versions`, also the path of one version, passed as `version`."""
-    for rule in (path, versioned(path)) if versions else (path,):
-        name = f"{method} {rule}"
-        flask_rule = rule.replace("{", "<").replace("}", ">")
-        app.add_url_rule(flask_rule, _endpoint(name), view, methods=[method], strict_slashes=False)
+class Routes:
+    """`operations` are those that were added, by name, which is also the name of Flask's endpoint."""
 
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self.operations: dict[str, Operation] = {}
 
-def _endpoint(name: str) -> str:
-    return name.replace(".", "_")
+    def add(self, operation: Operation, view: View) -> None:
+        """Route it; with `versions`, also the path of one version, passed as `version`."""
+        self.operations[operation.name] = operation
+        path = operation.path
+        for rule in (path, versioned(path)) if operation.versions else (path,):
+            self._app.add_url_rule(
+                rule.replace("{", "<").replace("}", ">"), operation.name, view,
+                methods=[operation.method], strict_slashes=False,
+            )  # fmt: skip

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-from flask import Flask
-
 from convserve_service.endpoints import (
     datasets,
     evaluate,
@@ -19,9 +17,10 @@ from convserve_service.endpoints import (
     versions,
     weights,
 )
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 
-REGISTER: tuple[Callable[[Flask, Service], None], ...] = (
+REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     server.register,
     repository.register,
     models.register,

@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import replies, routes
+from convserve_service import replies, verbs
 from convserve_service.body import Body, refuse_if_match
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.records import DatasetRow, Key, Reply
 from convserve_service.writes import writing
-from convserve_wire import paths
 from convserve_wire.names import check_name
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     datasets = service.datasets
 
     def put(body: Body, key: Key | None, dataset: str) -> Reply:
@@ -37,10 +37,10 @@ def register(app: Flask, service: Service) -> None:
     def index() -> Response:
         return replies.json({"datasets": [_describe(row) for row in datasets.all()]})
 
-    routes.add(app, "PUT", paths.DATASET, writing(service, put))
-    routes.add(app, "GET", paths.DATASET, get)
-    routes.add(app, "DELETE", paths.DATASET, writing(service, delete))
-    routes.add(app, "GET", paths.DATASETS, index)
+    routes.add(verbs.PUT_DATASET, writing(service, put))
+    routes.add(verbs.GET_DATASET, get)
+    routes.add(verbs.DELETE_DATASET, writing(service, delete))
+    routes.add(verbs.DATASETS, index)
 
 
 def _describe(row: DatasetRow) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """Loss, accuracy and counts for each class."""
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import operands, replies, routes, scores
+from convserve_service import operands, replies, scores, verbs
 from convserve_service.body import read
+from convserve_service.routes import Routes
 from convserve_service.service import Service
-from convserve_wire import paths
 from convserve_wire.envelope import decode_request
 from convserve_wire.messages import EvaluateRequest
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def evaluate(model: str, version: str | None = None) -> Response:
         body = read(request, service.settings.max_body)
         live = service.live(model, version)
@@ -29,4 +29,4 @@ def register(app: Flask, service: Service) -> None:
         }
         return replies.json(members, version=live.version.version)
 
-    routes.add(app, "POST", paths.EVALUATE, evaluate, versions=True)
+    routes.add(verbs.EVALUATE, evaluate)

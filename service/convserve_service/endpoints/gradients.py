@@ -1,17 +1,17 @@
 """Gradients over the wire: one forward and one backward pass, nothing is changed."""
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import operands, replies, routes
+from convserve_service import operands, replies, verbs
 from convserve_service.body import read
+from convserve_service.routes import Routes
 from convserve_service.service import Service
-from convserve_wire import paths
 from convserve_wire.envelope import decode_request
 from convserve_wire.messages import GradientsRequest
 from convserve_wire.tensors import Tensor
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def gradients(model: str, version: str | None = None) -> Response:
         body = read(request, service.settings.max_body)
         live = service.live(model, version)
@@ -32,4 +32,4 @@ def register(app: Flask, service: Service) -> None:
         )
         return replies.tensors(request, decoded, live, [Tensor(name, array) for name, array in found.items()])
 
-    routes.add(app, "POST", paths.GRADIENTS, gradients, versions=True)
+    routes.add(verbs.GRADIENTS, gradients)

@@ -1,18 +1,18 @@
 """Forward prediction: the standard V2 verb."""
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import operands, replies, routes, scores
+from convserve_service import operands, replies, scores, verbs
 from convserve_service.body import read
 from convserve_service.errors import RequestError
+from convserve_service.routes import Routes
 from convserve_service.service import Service
-from convserve_wire import paths
 from convserve_wire.envelope import decode_raw, decode_request
 from convserve_wire.messages import InferRequest
 from convserve_wire.tensors import Tensor
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def infer(model: str, version: str | None = None) -> Response:
         body = read(request, service.settings.max_body)
         live = service.live(model, version)
@@ -32,4 +32,4 @@ def register(app: Flask, service: Service) -> None:
         outputs = [Tensor(name, array) for name, array in found.items()]
         return replies.tensors(request, decoded, live, outputs)
 
-    routes.add(app, "POST", paths.INFER, infer, versions=True)
+    routes.add(verbs.INFER, infer)

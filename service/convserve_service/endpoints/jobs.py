@@ -1,22 +1,22 @@
 """Long trainings: queue one, look at it, watch it, cancel it."""
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import operands, replies, routes
+from convserve_service import operands, replies, verbs
 from convserve_service.body import Body, if_match, refuse_if_match
 from convserve_service.errors import RequestError
 from convserve_service.jobs import Plan
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.catalog import NUMBERS
 from convserve_service.store.records import JobRow, Key, Reply
 from convserve_service.store.schema import shown_job
 from convserve_service.writes import writing
-from convserve_wire import paths
 from convserve_wire.messages import FitRequest, parse
 from convserve_wire.names import check_name
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def fit(body: Body, key: Key | None, model: str) -> Reply:
         message = parse(FitRequest, body.data)
         live = service.live(model, None)
@@ -50,11 +50,11 @@ def register(app: Flask, service: Service) -> None:
             raise RequestError(f"Last-Event-ID is {after[:40]!r}, but it must be the id of an event", "Last-Event-ID")
         return service.streams.events(service.jobs.find(job), int(after))
 
-    routes.add(app, "POST", paths.FIT, writing(service, fit))
-    routes.add(app, "GET", paths.JOBS, index)
-    routes.add(app, "GET", paths.JOB, get)
-    routes.add(app, "GET", paths.EVENTS, events)
-    routes.add(app, "POST", paths.CANCEL, writing(service, cancel))
+    routes.add(verbs.FIT, writing(service, fit))
+    routes.add(verbs.JOBS, index)
+    routes.add(verbs.JOB, get)
+    routes.add(verbs.EVENTS, events)
+    routes.add(verbs.CANCEL, writing(service, cancel))
 
 
 def _reply(job: JobRow, status: int = 200) -> Reply:

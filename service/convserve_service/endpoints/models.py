@@ -3,19 +3,19 @@
 import json
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import replies, routes, specification
+from convserve_service import replies, specification, verbs
 from convserve_service.body import Body, if_match, refuse_if_match
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
-from convserve_wire import paths
 from convserve_wire.messages import ModelSpec, parse
 from convserve_wire.names import check_name
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def create(body: Body, key: Key | None, model: str) -> Reply:
         refuse_if_match(request)
         spec = specification.from_message(parse(ModelSpec, body.data))
@@ -63,8 +63,8 @@ def register(app: Flask, service: Service) -> None:
         live = service.live(model, version)
         return replies.json({"name": model, "ready": True}, version=live.version.version)
 
-    routes.add(app, "PUT", paths.MODEL, writing(service, create))
-    routes.add(app, "GET", paths.MODEL, metadata, versions=True)
-    routes.add(app, "DELETE", paths.MODEL, writing(service, delete))
-    routes.add(app, "GET", paths.MODEL_READY, ready, versions=True)
-    routes.add(app, "GET", paths.ARCHITECTURE, architecture)
+    routes.add(verbs.CREATE, writing(service, create))
+    routes.add(verbs.METADATA, metadata)
+    routes.add(verbs.DELETE, writing(service, delete))
+    routes.add(verbs.MODEL_READY, ready)
+    routes.add(verbs.ARCHITECTURE, architecture)

@@ -3,19 +3,19 @@
 import base64
 import binascii
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import images, operands, replies, routes, scores
+from convserve_service import images, operands, replies, scores, verbs
 from convserve_service.body import read
 from convserve_service.errors import LimitError, RequestError, UnsupportedMedia
 from convserve_service.live import Live
+from convserve_service.routes import Routes
 from convserve_service.service import Service
-from convserve_wire import paths
 from convserve_wire.messages import Base64Image, PredictRequest, parse
 from convserve_wire.tensors import Array, from_json, nested_shape, stack
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def picture(live: Live, data: bytes) -> Array:
         spec = live.specification
         return images.pixels(data, spec.preprocess, spec.network.input[1:], service.settings.max_pixels)
@@ -63,4 +63,4 @@ def register(app: Flask, service: Service) -> None:
         predictions = scores.best(live.specification, logits, int(top_k))
         return replies.json({**members, "predictions": predictions}, version=number)
 
-    routes.add(app, "POST", paths.PREDICT, predict, versions=True)
+    routes.add(verbs.PREDICT, predict)

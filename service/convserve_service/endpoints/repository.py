@@ -1,17 +1,17 @@
 """V2's model repository: which models there are, loading and unloading."""
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import replies, routes
+from convserve_service import replies, verbs
 from convserve_service.body import Body, refuse_if_match
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.records import Key, ModelRow, Reply
 from convserve_service.writes import writing
-from convserve_wire import paths
 from convserve_wire.names import check_name
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def index() -> Response:
         return replies.json([_entry(row, newest) for row, newest in service.reader.all()])
 
@@ -25,9 +25,9 @@ def register(app: Flask, service: Service) -> None:
         refuse_if_match(request)
         return service.models.set_loaded(check_name(model), loaded, key=key, reply=replies.plain({}))
 
-    routes.add(app, "POST", paths.INDEX, index)
-    routes.add(app, "POST", paths.LOAD, writing(service, load))
-    routes.add(app, "POST", paths.UNLOAD, writing(service, unload))
+    routes.add(verbs.INDEX, index)
+    routes.add(verbs.LOAD, writing(service, load))
+    routes.add(verbs.UNLOAD, writing(service, unload))
 
 
 def _entry(row: ModelRow, newest: int | None) -> dict[str, str]:

@@ -1,17 +1,17 @@
 """Health and metadata of the server."""
 
-from flask import Flask, Response
+from flask import Response
 
-from convserve_service import replies, routes
+from convserve_service import replies, verbs
 from convserve_service.release import VERSION
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.errors import StoreUnavailable
-from convserve_wire import paths
 
 EXTENSIONS = ["binary_tensor_data", "classification", "model_repository"]
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def metadata() -> Response:
         settings = service.settings
         limits = {"body_bytes": settings.max_body, "rows": settings.max_rows, "pixels": settings.max_pixels}
@@ -30,6 +30,6 @@ def register(app: Flask, service: Service) -> None:
             return replies.json({"ready": False, "reason": str(error)}, 503)
         return replies.json({"ready": True, "writable": reason is None} | ({"reason": reason} if reason else {}))
 
-    routes.add(app, "GET", paths.SERVER, metadata)
-    routes.add(app, "GET", paths.LIVE, live)
-    routes.add(app, "GET", paths.READY, ready)
+    routes.add(verbs.SERVER, metadata)
+    routes.add(verbs.LIVE, live)
+    routes.add(verbs.READY, ready)

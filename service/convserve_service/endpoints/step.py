@@ -1,20 +1,20 @@
 """One optimizer step with gradients that the client brings."""
 
-from flask import Flask, request
+from flask import request
 
-from convserve_service import operands, replies, routes
+from convserve_service import operands, replies, verbs
 from convserve_service.body import Body, if_match
 from convserve_service.live import Live
 from convserve_service.models import Change
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply
 from convserve_service.writes import writing
-from convserve_wire import paths
 from convserve_wire.envelope import decode_request
 from convserve_wire.messages import StepRequest
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def step(body: Body, key: Key | None, model: str) -> Reply:
         decoded = decode_request(StepRequest, body.data, body.header_length)
         gradients = operands.prefixed(decoded.tensors, "grad/", ["buffer/"])
@@ -31,4 +31,4 @@ def register(app: Flask, service: Service) -> None:
 
         return service.write(model, change, key=key, if_match=expected)
 
-    routes.add(app, "POST", paths.STEP, writing(service, step))
+    routes.add(verbs.STEP, writing(service, step))

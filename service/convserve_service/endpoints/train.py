@@ -1,21 +1,21 @@
 """Training steps: one request is one transaction and makes one version."""
 
-from flask import Flask, request
+from flask import request
 
-from convserve_service import operands, replies, routes
+from convserve_service import operands, replies, verbs
 from convserve_service.body import Body, if_match
 from convserve_service.live import Live
 from convserve_service.models import Change
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply
 from convserve_service.writes import writing
-from convserve_wire import paths
 from convserve_wire.envelope import decode_request
 from convserve_wire.messages import TrainRequest
 from convserve_wire.tensors import Tensor
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def train(body: Body, key: Key | None, model: str) -> Reply:
         decoded = decode_request(TrainRequest, body.data, body.header_length)
         message = decoded.message
@@ -47,4 +47,4 @@ def register(app: Flask, service: Service) -> None:
 
         return service.write(model, change, key=key, if_match=expected)
 
-    routes.add(app, "POST", paths.TRAIN, writing(service, train))
+    routes.add(verbs.TRAIN, writing(service, train))

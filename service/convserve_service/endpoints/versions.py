@@ -2,22 +2,22 @@
 
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Response, request
 
-from convserve_service import operands, replies, routes
+from convserve_service import operands, replies, verbs
 from convserve_service.body import Body, if_match
 from convserve_service.live import Live
 from convserve_service.models import Change
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.catalog import NUMBERS
 from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
-from convserve_wire import paths
 from convserve_wire.messages import VersionRequest, parse
 from convserve_wire.names import check_alias, check_name
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def versions(model: str) -> Response:
         limit, before = operands.number(request, "limit", 1000), operands.number(request, "before", NUMBERS - 1)
         found = service.reader.versions(check_name(model), 100 if limit is None else limit, before)
@@ -49,10 +49,10 @@ def register(app: Flask, service: Service) -> None:
             check_name(model), check_alias(alias), key=key, if_match=if_match(request), reply=reply
         )
 
-    routes.add(app, "GET", paths.VERSIONS, versions)
-    routes.add(app, "POST", paths.ROLLBACK, writing(service, rollback))
-    routes.add(app, "PUT", paths.ALIAS, writing(service, set_alias))
-    routes.add(app, "DELETE", paths.ALIAS, writing(service, delete_alias))
+    routes.add(verbs.VERSIONS, versions)
+    routes.add(verbs.ROLLBACK, writing(service, rollback))
+    routes.add(verbs.SET_ALIAS, writing(service, set_alias))
+    routes.add(verbs.DELETE_ALIAS, writing(service, delete_alias))
 
 
 def _describe(row: VersionRow) -> dict[str, Any]:

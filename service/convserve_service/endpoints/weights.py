@@ -1,19 +1,19 @@
 """Weights as safetensors, both ways: what PyTorch's state_dict holds."""
 
-from flask import Flask, Response, request
+from flask import Response, request
 
 from convserve_model import safetensors
-from convserve_service import operands, replies, routes
+from convserve_service import operands, replies, verbs
 from convserve_service.body import Body, if_match
 from convserve_service.live import Live
 from convserve_service.models import Change, weights_file
+from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply
 from convserve_service.writes import writing
-from convserve_wire import paths
 
 
-def register(app: Flask, service: Service) -> None:
+def register(routes: Routes, service: Service) -> None:
     def get(model: str, version: str | None = None) -> Response:
         live = service.read(model, version)
         response = replies.file(request, b"".join(weights_file(live.snapshot)), live.version.weights_digest)
@@ -31,5 +31,5 @@ def register(app: Flask, service: Service) -> None:
 
         return service.write(model, change, key=key, if_match=expected)
 
-    routes.add(app, "GET", paths.WEIGHTS, get, versions=True)
-    routes.add(app, "PUT", paths.WEIGHTS, writing(service, put))
+    routes.add(verbs.GET_WEIGHTS, get)
+    routes.add(verbs.PUT_WEIGHTS, writing(service, put))

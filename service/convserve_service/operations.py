@@ -1,0 +1,51 @@
+"""What the world may know of a route: its verb, who may use it, what it takes and what it answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from pydantic import BaseModel
+
+BINARY = "binary"  # bytes that no schema describes
+Media = Mapping[str, type[BaseModel] | str]
+
+
+class Scope(StrEnum):
+    """What an API key may be good for; `admin` is good for everything."""
+
+    INFER = "infer"
+    GRADIENTS = "gradients"
+    TRAIN = "train"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Query:
+    """A parameter of the query: a number from `least` to `most`, one of `choices`, or any text."""
+
+    name: str
+    summary: str
+    least: int | None = None
+    most: int | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`name` is its verb in logs, metrics and the OpenAPI document; `scope` None is open to everybody.
+
+    `body` and `reply` map media types to the message that validates or describes them. `versions`: also the path of one
+    version. `headers` of the request are those that mean something to this operation alone.
+    """
+
+    name: str
+    method: str
+    path: str
+    scope: Scope | None
+    summary: str
+    body: Media = field(default_factory=dict)
+    reply: Media = field(default_factory=dict)
+    statuses: tuple[int, ...] = (200,)
+    query: tuple[Query, ...] = ()
+    headers: tuple[str, ...] = ()
+    versions: bool = False

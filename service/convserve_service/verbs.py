@@ -1,0 +1,120 @@
+"""Every operation of the service in one table: what an endpoint answers, a key opens, a metric counts, the docs say."""
+
+from pydantic import BaseModel
+
+from convserve_service.operations import BINARY, Media, Operation, Query, Scope
+from convserve_wire import paths
+from convserve_wire.messages import (
+    EvaluateRequest,
+    FitRequest,
+    GradientsRequest,
+    InferRequest,
+    ModelSpec,
+    PredictRequest,
+    StepRequest,
+    TrainRequest,
+    VersionRequest,
+)
+
+JSON, BYTES = "application/json", "application/octet-stream"
+FILE: Media = {BYTES: BINARY}
+PICTURES: Media = {"image/png": BINARY, "image/jpeg": BINARY, "multipart/form-data": BINARY}
+KEY = ("Idempotency-Key",)
+MATCH = (*KEY, "If-Match")
+PAGE = (Query("limit", "How many", 1, 1000), Query("before", "Only those with a smaller number", 1))
+
+
+def _json(message: type[BaseModel]) -> Media:
+    return {JSON: message}
+
+
+def _tensors(message: type[BaseModel]) -> Media:
+    """The V2 envelope: JSON, or a JSON header and the raw tensors behind it."""
+    return {JSON: message, BYTES: BINARY}
+
+
+# fmt: off
+LIVE = Operation("live", "GET", paths.LIVE, None, "Whether the process runs")
+READY = Operation("ready", "GET", paths.READY, None, "Whether it can predict, and write")
+SERVER = Operation("server", "GET", paths.SERVER, Scope.INFER, "The server: version, extensions, limits")
+INDEX = Operation("index", "POST", paths.INDEX, Scope.INFER, "Every model")
+LOAD = Operation("load", "POST", paths.LOAD, Scope.ADMIN, "Let a model answer", headers=KEY)
+UNLOAD = Operation(
+    "unload", "POST", paths.UNLOAD, Scope.ADMIN, "Let a model answer no one; its versions stay", headers=KEY,
+)
+CREATE = Operation(
+    "create", "PUT", paths.MODEL, Scope.ADMIN, "Create a model: architecture, labels, preprocess, training, seed",
+    body=_json(ModelSpec), statuses=(201, 200), headers=KEY,
+)
+METADATA = Operation("metadata", "GET", paths.MODEL, Scope.INFER, "V2 metadata of a model", versions=True)
+DELETE = Operation("delete", "DELETE", paths.MODEL, Scope.ADMIN, "Delete a model and all its versions", headers=MATCH)
+MODEL_READY = Operation("model_ready", "GET", paths.MODEL_READY, Scope.INFER, "Whether a model answers", versions=True)
+ARCHITECTURE = Operation(
+    "architecture", "GET", paths.ARCHITECTURE, Scope.INFER,
+    "What was put, defaults filled in, with every layer's shape",
+)
+INFER = Operation(
+    "infer", "POST", paths.INFER, Scope.INFER, "Logits, or the activation after any layer",
+    body=_tensors(InferRequest), versions=True,
+)
+PREDICT = Operation(
+    "predict", "POST", paths.PREDICT, Scope.INFER, "Pictures in, labels and probabilities out",
+    body={**PICTURES, **_json(PredictRequest)}, query=(Query("top_k", "How many classes", 1, 1000),), versions=True,
+)
+GRADIENTS = Operation(
+    "gradients", "POST", paths.GRADIENTS, Scope.GRADIENTS,
+    "Loss, and gradients of parameters and inputs; nothing is changed", body=_tensors(GradientsRequest), versions=True,
+)
+EVALUATE = Operation(
+    "evaluate", "POST", paths.EVALUATE, Scope.INFER, "Loss, accuracy, counts for each class",
+    body=_tensors(EvaluateRequest), versions=True,
+)
+TRAIN = Operation(
+    "train", "POST", paths.TRAIN, Scope.TRAIN, "Steps over x and y: one request, one transaction, one new version",
+    body=_tensors(TrainRequest), headers=MATCH,
+)
+STEP = Operation(
+    "step", "POST", paths.STEP, Scope.TRAIN, "One optimizer step with gradients that the client brings",
+    body=_tensors(StepRequest), headers=MATCH,
+)
+GET_WEIGHTS = Operation(
+    "get_weights", "GET", paths.WEIGHTS, Scope.GRADIENTS,
+    "The weights as safetensors, under PyTorch's names and shapes", versions=True, reply=FILE,
+)
+PUT_WEIGHTS = Operation(
+    "put_weights", "PUT", paths.WEIGHTS, Scope.TRAIN, "A new version with these weights", body=FILE, headers=MATCH,
+)
+VERSIONS = Operation("versions", "GET", paths.VERSIONS, Scope.INFER, "The history, newest first", query=PAGE)
+ROLLBACK = Operation(
+    "rollback", "POST", paths.ROLLBACK, Scope.ADMIN, "A new version with an older one's state",
+    body=_json(VersionRequest), headers=MATCH,
+)
+SET_ALIAS = Operation(
+    "set_alias", "PUT", paths.ALIAS, Scope.ADMIN, "Let a name mean a version",
+    body=_json(VersionRequest), headers=MATCH,
+)
+DELETE_ALIAS = Operation("delete_alias", "DELETE", paths.ALIAS, Scope.ADMIN, "Forget a version's name", headers=MATCH)
+FIT = Operation(
+    "fit", "POST", paths.FIT, Scope.TRAIN, "Train on a stored dataset, as a job",
+    body=_json(FitRequest), statuses=(202,), headers=MATCH,
+)
+JOBS = Operation("jobs", "GET", paths.JOBS, Scope.TRAIN, "Every job, newest first", query=PAGE)
+JOB = Operation("job", "GET", paths.JOB, Scope.TRAIN, "State, step, loss, speed, time left")
+EVENTS = Operation(
+    "events", "GET", paths.EVENTS, Scope.TRAIN, "The same after each commit, as Server-Sent Events",
+    reply={"text/event-stream": BINARY}, statuses=(200, 204),
+)
+CANCEL = Operation(
+    "cancel", "POST", paths.CANCEL, Scope.TRAIN, "End a job at its next step; what it has committed stays",
+    headers=KEY,
+)
+DATASETS = Operation("datasets", "GET", paths.DATASETS, Scope.TRAIN, "Every dataset")
+PUT_DATASET = Operation(
+    "put_dataset", "PUT", paths.DATASET, Scope.TRAIN, "Store rows x and targets y, a safetensors file",
+    body=FILE, statuses=(201, 200), headers=KEY,
+)
+GET_DATASET = Operation("get_dataset", "GET", paths.DATASET, Scope.TRAIN, "A dataset's bytes", reply=FILE)
+DELETE_DATASET = Operation(
+    "delete_dataset", "DELETE", paths.DATASET, Scope.TRAIN, "Remove a dataset that no unfinished job needs",
+    headers=KEY,
+)
