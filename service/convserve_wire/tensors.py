@@ -33,8 +33,7 @@ class Tensor:
 def from_json(data: Any, datatype: str, shape: Sequence[int], where: str) -> Array:
     """Nested or flat lists -> array; TensorError names the element that does not fit."""
     dtype = _dtype(datatype, shape, where)
-    flat = _flatten(data, tuple(shape), f"{where}.data")
-    kinds = set(map(type, flat))
+    flat, kinds = _flatten(data, tuple(shape), f"{where}.data")
     if not kinds <= TYPES[dtype.kind]:
         at = next(i for i, value in enumerate(flat) if type(value) not in TYPES[dtype.kind])
         got = "null" if flat[at] is None else f"a {type(flat[at]).__name__}"
@@ -131,15 +130,15 @@ def _dtype(datatype: str, shape: Sequence[int], where: str) -> np.dtype[Any]:
     return DATATYPES[datatype]
 
 
-def _flatten(data: Any, shape: tuple[int, ...], where: str) -> list[Any]:
-    """The elements in row-major order, from a flat list or from lists nested exactly as `shape` says."""
+def _flatten(data: Any, shape: tuple[int, ...], where: str) -> tuple[list[Any], set[type]]:
+    """The elements in row-major order and their types, from a flat list or lists nested exactly as `shape` says."""
     if not isinstance(data, list):
         raise TensorError(f"data is a {type(data).__name__}, but it must be a list", where)
-    count = prod(shape)
-    if not any(isinstance(value, list) for value in data):
+    count, kinds = prod(shape), set(map(type, data))
+    if list not in kinds:
         if len(data) != count:
             raise TensorError(f"data has {len(data)} elements, but shape {list(shape)} needs {count}", where)
-        return data
+        return data, kinds
     level: list[Any] = [data]
     for depth, size in enumerate(shape):
         for at, row in enumerate(level):
@@ -151,7 +150,7 @@ def _flatten(data: Any, shape: tuple[int, ...], where: str) -> list[Any]:
                     where + index,
                 )
         level = list(chain.from_iterable(level))
-    return level
+    return level, set(map(type, level))
 
 
 def _unravel(at: int, shape: tuple[int, ...]) -> list[int]:
