@@ -134,7 +134,7 @@ class Executor:
 
 def _batch_last(array: Array) -> Array:
     """[N,...] -> [...,N], contiguous."""
-    return np.ascontiguousarray(np.moveaxis(array, 0, -1))
+    return np.ascontiguousarray(array.transpose(*range(1, array.ndim), 0))
 
 
 def _width(target: Array) -> int:

@@ -80,7 +80,8 @@ class Pass:
 
     def outputs(self) -> list[Array]:
         """What was asked for, batch first again."""
-        return [np.moveaxis(self.values[value], -1, 0) for _, value in self._program.outputs]
+        found = (self.values[value] for _, value in self._program.outputs)
+        return [value.transpose(-1, *range(value.ndim - 1)) for value in found]
 
     def _run(self, op: Op) -> Run:
         into = {short: self._into[full] for short, full in op.params if full in self._into} if self._into else None

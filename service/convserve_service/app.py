@@ -1,14 +1,13 @@
 """The Flask application: all parts are built here and passed on."""
 
-import io
 import uuid
 from collections.abc import Callable
-from typing import Any
 
-from flask import Flask, Request, Response, g
+from flask import Flask, Response, g
 
 from convserve_model import Engine
 from convserve_service import errors, logs
+from convserve_service.application import Application
 from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
@@ -25,21 +24,13 @@ REQUEST_ID = "X-Request-Id"
 DEGRADED = "Convserve-Degraded"
 
 
-class InMemoryRequest(Request):
-    """Parts of a multipart body stay in memory, which the body's limit bounds: the root may be read-only."""
-
-    def _get_file_stream(self, *args: Any, **kwargs: Any) -> io.BytesIO:
-        return io.BytesIO()
-
-
 def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: False) -> Flask:
     """A worker's application on the data directory of `settings`; make it after any fork.
 
     While `draining`, the server says that it is not ready: it will stop soon.
     """
     logs.configure()
-    app = Flask("convserve_service", static_folder=None)
-    app.request_class = InMemoryRequest
+    app = Application("convserve_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.merge_slashes = False
     store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
