@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from convserve_service.endpoints import (
+    config,
     datasets,
     evaluate,
     gradients,
@@ -12,8 +13,10 @@ from convserve_service.endpoints import (
     predict,
     repository,
     server,
+    statistics,
     step,
     train,
+    v1,
     versions,
     weights,
 )
@@ -24,6 +27,8 @@ REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     server.register,
     repository.register,
     models.register,
+    config.register,
+    statistics.register,
     infer.register,
     predict.register,
     gradients.register,
@@ -34,4 +39,5 @@ REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     versions.register,
     datasets.register,
     jobs.register,
+    v1.register,
 )
