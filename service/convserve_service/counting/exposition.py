@@ -101,7 +101,8 @@ class Exposition:
         found = self._tallies.read(rows.MODEL)
         for (_, model, verb), cells in sorted(found.items()):
             if model in names:
-                requests.add_metric([model, verb], cells[rows.COUNT])
+                if cells[rows.COUNT]:  # a job makes no requests
+                    requests.add_metric([model, verb], cells[rows.COUNT])
                 images.add_metric([model, verb], cells[rows.IMAGES])
         yield requests
         yield images
