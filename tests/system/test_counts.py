@@ -173,3 +173,28 @@ def test_who_streams_is_in_flight(tmp_path: Path) -> None:
         while samples(server)[("convserve_requests_in_flight",)] != 1:
             assert time.monotonic() < end + 5
             time.sleep(0.02)
+
+
+def test_waiting_for_a_thread_is_told(tmp_path: Path) -> None:
+    """Both threads are busy, one with a writer that waits and one with a stream: the queue's time is the request's."""
+    with serving(tmp_path, "--request-threads", "2") as server:
+        for model in ("m", "j"):
+            call("PUT", f"{server.url}/v2/models/{model}", SIMPLE_CNN).raise_for_status()
+        call("PUT", f"{server.url}/v2/datasets/d", file()).raise_for_status()
+        job = call("POST", f"{server.url}/v2/models/j/fit", {"dataset": "d", "epochs": 100_000}).json()["job"]
+        with ThreadPoolExecutor(3) as pool:
+            stream = pool.submit(call, "GET", f"{server.url}/v2/jobs/{job}/events")
+            with held(server, "m"):
+                writer = pool.submit(call, "POST", f"{server.url}/v2/models/m/train", batch())
+                time.sleep(0.3)
+                asked = pool.submit(call, "POST", f"{server.url}/v2/models/m/infer", CALLS[0][2])
+                time.sleep(0.7)
+                assert not asked.done()
+            assert [one.result().status_code for one in (writer, asked)] == [200, 200]
+            call("POST", f"{server.url}/v2/jobs/{job}/cancel").raise_for_status()
+            stream.result()
+        stats = call("GET", f"{server.url}/v2/models/m/stats").json()["model_stats"]
+        queue = sum(entry["inference_stats"]["queue"]["ns"] for entry in stats)
+        success = sum(entry["inference_stats"]["success"]["ns"] for entry in stats)
+        assert 0.6e9 < queue < success
+        assert samples(server)[("convserve_queue_seconds_total",)] > 0.6
