@@ -57,7 +57,7 @@ class Service:
             if time.monotonic() > end:
                 raise DeadlineExceeded(
                     f"the work took longer than {self.settings.request_seconds:g} s and nothing was changed;"
-                    " send fewer rows or epochs in one request"
+                    " send fewer rows, epochs or steps in one request"
                 )
 
         return check

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from convserve_service.endpoints import (
     datasets,
     evaluate,
+    explain,
     gradients,
     infer,
     jobs,
@@ -30,6 +31,7 @@ REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     train.register,
     step.register,
     evaluate.register,
+    explain.register,
     weights.register,
     versions.register,
     datasets.register,

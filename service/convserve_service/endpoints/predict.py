@@ -17,8 +17,7 @@ from convserve_wire.tensors import Array, from_json, nested_shape, stack
 
 def register(routes: Routes, service: Service) -> None:
     def picture(live: Live, data: bytes) -> Array:
-        spec = live.specification
-        return images.pixels(data, spec.preprocess, spec.network.input[1:], service.settings.max_pixels)
+        return images.picture(live, data, service.settings.max_pixels)
 
     def instance(live: Live, at: int, value: Base64Image | list[object]) -> Array:
         where = f"instances[{at}]"
