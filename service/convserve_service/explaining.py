@@ -33,8 +33,8 @@ def rows(live: Live, x: Array, method: Method, most: int) -> Array:
     found: Array = operands.rows(live, x, most)
     if len(x) * method.passes > most:
         raise LimitError(
-            f"x has {len(x)} rows of {method.passes} passes each, but one request may have {most} in all; send fewer"
-            " rows, steps or samples",
+            f"x has {len(x)} rows that take {method.passes} passes each, but one request may have {most} in all; send"
+            " fewer rows, or ask for fewer steps or samples",
             "x",
         )
     return found

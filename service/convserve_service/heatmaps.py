@@ -9,6 +9,7 @@ from PIL import Image
 
 from convserve_model import Preprocess
 from convserve_service.errors import ImageError, RequestError
+from convserve_wire.errors import NonFiniteOutput
 from convserve_wire.tensors import Array
 
 SHORT_SIDE = 280  # pixels of a picture that a person can look at
@@ -41,9 +42,7 @@ def png(explanation: Array, x: Array, preprocess: Preprocess, *, signed: bool, m
     """
     values = explanation.sum(axis=0, dtype=np.float64)
     if not np.isfinite(values).all():
-        raise ImageError(
-            "the explanation holds a NaN or an infinity, which has no colour; ask for it as binary tensors"
-        )
+        raise NonFiniteOutput("the explanation holds a NaN or an infinity, which has no colour; ask for binary tensors")
     strength = np.abs(values)
     scale = np.percentile(strength, PERCENTILE) or strength.max() or 1.0
     values = np.clip(values / scale, -1, 1)  # [H,W]
