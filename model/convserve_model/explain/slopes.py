@@ -127,4 +127,6 @@ class SmoothGrad:
 def _quadrature(steps: int) -> tuple[Array, Array]:
     """Positions on the way from 0 to 1 and weights whose sum is 1."""
     nodes, weights = np.polynomial.legendre.leggauss(steps)
-    return (1 + nodes) / 2, weights / 2
+    positions, shares = (1 + nodes) / 2, weights / 2
+    positions.flags.writeable = shares.flags.writeable = False
+    return positions, shares
