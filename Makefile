@@ -9,7 +9,7 @@ STOCK := .venv-stock
 TORCH := $(shell grep '^torch==' requirements-bench.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo serve test oracle stock crash bench-training bench-isolation bench-engine bench-smoke bench-footprint bench-roofline lint format clean
+.PHONY: help install demo serve test oracle stock crash soak bench-training bench-isolation bench-engine bench-smoke bench-footprint bench-roofline lint format clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,6 +24,9 @@ serve: $(SERVE) ## Train the digits model once, then keep serving it on port 800
 
 test: $(READY) ## Run every test that needs neither PyTorch nor clients of others
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+soak: $(READY) ## Ten minutes of full load with training in the background: nothing fails, nothing grows
+	$(BIN)/python -m tests.soak $(ARGS)
 
 oracle: $(READY) ## Compare live with PyTorch
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(BIN)/python -m pip install --quiet '$(TORCH)'

@@ -66,7 +66,8 @@ class Pass:
         closures = self._closures.pop()
         for op in reversed(segment):
             closure = closures.pop()
-            dy = self.gradients.pop(op.output, None)
+            take = self.gradients.get if op.output in self._program.kept else self.gradients.pop
+            dy = take(op.output, None)
             if dy is None or not (op.need_params or any(op.need)):
                 continue
             dxs, dparams = closure(dy)

@@ -12,12 +12,6 @@ from convserve_wire.messages import Base64Image
 from convserve_wire.tensors import Array, from_json, nested_shape, stack
 
 
-def picture(live: Live, data: bytes, settings: Settings) -> Array:
-    """A PNG or JPEG as the row that the model takes, [C,H,W]."""
-    spec = live.specification
-    return images.pixels(data, spec.preprocess, spec.network.input[1:], settings.max_pixels)
-
-
 def arrays(live: Live, instances: Sequence[Base64Image | list[object]], settings: Settings) -> list[Array]:
     """A row for each instance: [C,H,W] or [H,W] of numbers, or `{"b64": ...}`."""
     return [_array(live, at, value, settings) for at, value in enumerate(instances)]
@@ -34,7 +28,7 @@ def _array(live: Live, at: int, value: Base64Image | list[object], settings: Set
     where = f"instances[{at}]"
     if isinstance(value, Base64Image):
         try:
-            array = picture(live, base64.b64decode(value.b64, validate=True), settings)
+            array = images.picture(live, base64.b64decode(value.b64, validate=True), settings.max_pixels)
         except binascii.Error as error:
             raise RequestError("b64 is not base64; encode the bytes of a PNG or JPEG", f"{where}.b64") from error
         return live.specification.preprocess.normalize(array[None])[0]  # type: ignore[no-any-return]

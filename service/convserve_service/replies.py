@@ -39,6 +39,18 @@ def file(request: HttpRequest, body: bytes, digest: str) -> Response:
     return response
 
 
+def picture(png: bytes, live: Live) -> Response:
+    """A PNG that was made with one version."""
+    response = Response(png, mimetype="image/png")
+    response.headers[MODEL_VERSION] = str(live.version.version)
+    return response
+
+
+def wanted(request: HttpRequest, media_type: str) -> bool:
+    """Whether the request would rather have this media type than JSON."""
+    return request.accept_mimetypes.best_match(("application/json", media_type)) == media_type
+
+
 def written(row: VersionRow, steps: int, decoded: Request[Any] | None = None, losses: Sequence[Tensor] = ()) -> Reply:
     """What a writer gets: the version that it made and its digests, and the losses where there are any."""
     members = {

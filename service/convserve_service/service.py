@@ -55,9 +55,13 @@ class Service:
     def rows(self, live: Live, x: Array, *, passes: int = 1) -> Any:
         """x as the network's input, counted as images that go through it so often."""
         taken = operands.rows(live, x, self.settings.max_rows)
-        this = noted()
-        this.batch, this.images = len(taken), len(taken) * passes
+        self.count(len(taken), passes=passes)
         return taken
+
+    def count(self, images: int, *, passes: int = 1) -> None:
+        """Note how many images this request has, and how often they go through the network."""
+        this = noted()
+        this.batch, this.images = images, images * passes
 
     def infer(self, live: Live, x: Any, outputs: Sequence[str] = ("logits",)) -> dict[str, Array]:
         """The outputs of a version, and for its statistics when they were computed."""
@@ -75,7 +79,7 @@ class Service:
             if time.monotonic() > end:
                 raise DeadlineExceeded(
                     f"the work took longer than {self.settings.request_seconds:g} s and nothing was changed;"
-                    " send fewer rows or epochs in one request"
+                    " send fewer rows, epochs or steps in one request"
                 )
 
         return check

@@ -2,10 +2,12 @@
 
 from pydantic import BaseModel
 
+from convserve_model import METHODS
 from convserve_service.operations import BINARY, Media, Operation, Query, Scope
 from convserve_wire import paths
 from convserve_wire.messages import (
     EvaluateRequest,
+    ExplainRequest,
     FitRequest,
     GradientsRequest,
     IndexRequest,
@@ -21,7 +23,8 @@ from convserve_wire.messages import (
 
 JSON, BYTES = "application/json", "application/octet-stream"
 FILE: Media = {BYTES: BINARY}
-PICTURES: Media = {"image/png": BINARY, "image/jpeg": BINARY, "multipart/form-data": BINARY}
+PICTURE: Media = {"image/png": BINARY, "image/jpeg": BINARY}
+PICTURES: Media = {**PICTURE, "multipart/form-data": BINARY}
 KEY = ("Idempotency-Key",)
 MATCH = (*KEY, "If-Match")
 PAGE = (Query("limit", "How many", 1, 1000), Query("before", "Only those with a smaller number", 1))
@@ -83,6 +86,21 @@ GRADIENTS = Operation(
 EVALUATE = Operation(
     "evaluate", "POST", paths.EVALUATE, Scope.INFER, "Loss, accuracy, counts for each class",
     body=_tensors(EvaluateRequest), versions=True,
+)
+EXPLAIN = Operation(
+    "explain", "POST", paths.EXPLAIN, Scope.GRADIENTS, "What a prediction rests on: tensors, or a heat map",
+    body={**_tensors(ExplainRequest), **PICTURE}, reply={BYTES: BINARY, "image/png": BINARY},
+    query=(
+        Query("method", "Of a picture: how to explain", choices=tuple(METHODS)),
+        Query("target", "The class that is asked about, by default the most probable one", 0),
+        Query("steps", "Of integrated_gradients", 1, 1000),
+        Query("baseline", "Of integrated_gradients: a number, in the units of the network's input"),
+        Query("samples", "Of smoothgrad", 1, 1000),
+        Query("noise", "Of smoothgrad: standard deviation, from 0 to 1 as a part of the input's range"),
+        Query("seed", "Of smoothgrad", 0),
+        Query("layer", "Of grad_cam: by default the last convolution"),
+    ),
+    versions=True,
 )
 TRAIN = Operation(
     "train", "POST", paths.TRAIN, Scope.TRAIN, "Steps over x and y: one request, one transaction, one new version",

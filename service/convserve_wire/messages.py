@@ -3,7 +3,7 @@
 Numbers of optimizers, losses and layers are checked where they are defined, in the model library.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -84,6 +84,10 @@ class OurRequest(InferRequest):
     outputs: Sequence[OurOutputHeader] | None = None
 
 
+class Message(BaseModel):
+    model_config = CLOSED
+
+
 class GradientsRequest(OurRequest):
     """Inputs x and y, or x and cotangent; outputs loss, logits, layers, grad/<parameter>, grad/x."""
 
@@ -118,8 +122,30 @@ class EvaluateRequest(OurRequest):
     loss: Options | None = None
 
 
-class Message(BaseModel):
-    model_config = CLOSED
+class Explaining(Message):
+    """A method and its numbers; those that it does not have are refused where it is made."""
+
+    method: Literal["saliency", "input_x_gradient", "integrated_gradients", "smoothgrad", "grad_cam"]
+    steps: int | None = Field(default=None, ge=1, le=1000)  # of integrated_gradients
+    baseline: float | Sequence[float] | None = None  # of integrated_gradients, in the units of the network's input
+    samples: int | None = Field(default=None, ge=1, le=1000)  # of smoothgrad
+    noise: float | None = Field(default=None, ge=0, le=1)  # of smoothgrad, a part of the row's range
+    seed: Seed | None = None  # of smoothgrad
+    layer: str | None = None  # of grad_cam
+
+    def options(self) -> Options:
+        """The numbers that were given."""
+        return self.model_dump(include=set(Explaining.model_fields) - {"method"}, exclude_none=True)
+
+
+class ExplainRequest(OurRequest, Explaining):
+    """Inputs x and target; outputs explanation, completeness_error, target."""
+
+
+class ExplainQuery(Explaining):
+    """The same for a picture, in the query."""
+
+    target: int | None = Field(default=None, ge=0, lt=1 << 31)
 
 
 class Layer(BaseModel):
@@ -213,6 +239,14 @@ def parse(model: type[M], body: bytes | memoryview) -> M:
     """The message in a JSON body; WireError names the first member that does not fit."""
     try:
         return model.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise WireError(*_first(error)) from error
+
+
+def parse_query(model: type[M], query: Mapping[str, str]) -> M:
+    """The message in a query, whose numbers are text; WireError names the first parameter that does not fit."""
+    try:
+        return model.model_validate_strings(dict(query))
     except ValidationError as error:
         raise WireError(*_first(error)) from error
 

@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from convserve_service import instances, replies, scores, verbs
+from convserve_service import images, instances, replies, scores, verbs
 from convserve_service.body import read
 from convserve_service.errors import RequestError, UnsupportedMedia
 from convserve_service.live import Live
@@ -18,12 +18,12 @@ def register(routes: Routes, service: Service) -> None:
     def rows(live: Live) -> list[Array]:
         body = read(request, settings.max_body)
         if body.media_type in ("image/png", "image/jpeg"):
-            return [instances.picture(live, body.data, settings)]
+            return [images.picture(live, body.data, settings.max_pixels)]
         if body.media_type == "multipart/form-data":
             files = request.files.getlist("image")
             if not files:
                 raise RequestError("there is no part named 'image'; send each picture as one", "image")
-            return [instances.picture(live, file.read(), settings) for file in files]
+            return [images.picture(live, file.read(), settings.max_pixels) for file in files]
         if body.media_type == "application/json":
             return instances.arrays(live, parse(PredictRequest, body.data).instances, settings)
         raise UnsupportedMedia(
