@@ -29,7 +29,7 @@ CALLS: list[tuple[str, str, Any, int, int]] = [  # verb, model, body, images, st
     ("infer", "nobody", {"inputs": []}, 0, 404),
     ("gradients", "a", batch(5), 5, 200),
     ("evaluate", "b", batch(4), 4, 200),
-    ("explain", "b", {"inputs": batch(2)["inputs"][:1]}, 2, 200),
+    ("explain", "b", {"inputs": batch(2)["inputs"][:1], "method": "saliency"}, 2, 200),
 ]
 
 
