@@ -9,8 +9,6 @@ RequestError             a mistake in the request that no other package knows
 └── DeadlineExceeded     the work took longer than a request may
 """
 
-from typing import Any
-
 import orjson
 import structlog
 from flask import Flask, Response, g
@@ -19,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from convserve_model import ModelError, NonFiniteError
 from convserve_service.store import errors as store
 from convserve_wire import errors as wire
+from convserve_wire.replies import Error
 
 
 class RequestError(Exception):
@@ -84,6 +83,7 @@ HTTP_MESSAGES = {
     413: "the body is larger than this server takes; send fewer rows in one request",
 }
 RETRY_AFTER = {429, 503}
+RETRY_SECONDS = "1"
 log = structlog.get_logger("convserve")
 
 
@@ -102,7 +102,7 @@ def answer(error: Exception) -> Response:
             if isinstance(error, store.VersionConflict):
                 response.headers["Convserve-Model-Version"] = str(error.current)
             if status in RETRY_AFTER or isinstance(error, store.KeyInFlight):
-                response.headers["Retry-After"] = "1"
+                response.headers["Retry-After"] = RETRY_SECONDS
             if status >= 500:
                 log.warning("unavailable", request_id=g.request_id, error=str(error))
             return response
@@ -120,7 +120,7 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def _reply(status: int, message: str, code: str, where: str | None) -> Response:
-    body: dict[str, Any] = {"error": message, "code": code}
+    body = Error(error=message, code=code)
     if where is not None:
         body["where"] = where
     return Response(orjson.dumps(body), status, mimetype="application/json")

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-from pydantic import BaseModel
+from typing import Any
 
 BINARY = "binary"  # bytes that no schema describes
-Media = Mapping[str, type[BaseModel] | str]
+Media = Mapping[str, Any]  # media type -> message, reply or BINARY
 
 
 class Scope(StrEnum):

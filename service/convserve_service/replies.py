@@ -11,6 +11,7 @@ from convserve_service.live import Live
 from convserve_service.store.records import Reply, VersionRow
 from convserve_wire.compression import compress
 from convserve_wire.envelope import HEADER_LENGTH, Request, encode_reply
+from convserve_wire.replies import Written
 from convserve_wire.tensors import Tensor
 
 MODEL_VERSION = "Convserve-Model-Version"
@@ -41,7 +42,7 @@ def file(request: HttpRequest, body: bytes, digest: str) -> Response:
 
 def written(row: VersionRow, steps: int, decoded: Request[Any] | None = None, losses: Sequence[Tensor] = ()) -> Reply:
     """What a writer gets: the version that it made and its digests, and the losses where there are any."""
-    members = {
+    members: Written = {
         "model_name": row.model,
         "model_version": str(row.version),
         "step": row.step,

@@ -1,17 +1,16 @@
 """Logits into what a person reads: probabilities, labels, the best classes."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from convserve_model import Evaluation
 from convserve_service.errors import RequestError
 from convserve_service.specification import Specification
+from convserve_wire.replies import ClassCount, Prediction
 from convserve_wire.tensors import Array
 
 
-def best(specification: Specification, logits: Array, top_k: int) -> list[dict[str, Any]]:
+def best(specification: Specification, logits: Array, top_k: int) -> list[Prediction]:
     """For each row `{"top": [{index, label, probability}]}`, the most probable first.
 
     Softmax for cross_entropy, sigmoid for bce_with_logits; other losses give every output as `value`, in their order.
@@ -50,12 +49,12 @@ def _softmax(logits: Array) -> npt.NDArray[np.float64]:
     return np.asarray(exp / exp.sum(axis=1, keepdims=True))
 
 
-def _top(specification: Specification, row: Array, k: int) -> dict[str, Any]:
+def _top(specification: Specification, row: Array, k: int) -> Prediction:
     order = np.argsort(-row, kind="stable")[:k].tolist()
     return {"top": [{"index": i, "label": label(specification, i), "probability": float(row[i])} for i in order]}
 
 
-def per_class(specification: Specification, judged: Evaluation) -> list[dict[str, Any]]:
+def per_class(specification: Specification, judged: Evaluation) -> list[ClassCount]:
     """`{index, label, count, correct}` of every class; empty where targets are no classes."""
     if judged.count_per_class is None or judged.correct_per_class is None:
         return []

@@ -12,6 +12,7 @@ from convserve_service.live import Live
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.messages import Base64Image, PredictRequest, parse
+from convserve_wire.replies import Predictions
 from convserve_wire.tensors import Array, from_json, nested_shape, stack
 
 
@@ -49,9 +50,7 @@ def register(routes: Routes, service: Service) -> None:
         )
 
     def predict(model: str, version: str | None = None) -> Response:
-        top_k = request.args.get("top_k", "5")
-        if not top_k.isdecimal() or not 1 <= int(top_k) <= 1000:
-            raise RequestError(f"top_k is {top_k[:40]!r}, but it must be from 1 to 1000", "top_k")
+        top_k = operands.number(request, "top_k", 1000) or 5
         live = service.live(model, version)
         batch = rows(live)
         if len(batch) > service.settings.max_rows:
@@ -59,8 +58,8 @@ def register(routes: Routes, service: Service) -> None:
         x = operands.rows(live, stack(batch), service.settings.max_rows)
         logits = service.engine.infer(live.specification.network, live.snapshot, x)["logits"]
         number = live.version.version
-        members = {"model_name": model, "model_version": str(number)}
-        predictions = scores.best(live.specification, logits, int(top_k))
-        return replies.json({**members, "predictions": predictions}, version=number)
+        predictions = scores.best(live.specification, logits, top_k)
+        reply = Predictions(model_name=model, model_version=str(number), predictions=predictions)
+        return replies.json(reply, version=number)
 
     routes.add(verbs.PREDICT, predict)
