@@ -9,6 +9,11 @@ BINARY = "binary"  # bytes that no schema describes
 Media = Mapping[str, Any]  # media type -> message, reply or BINARY
 
 
+def envelope(media: Media) -> bool:
+    """Whether it is V2's: JSON, or raw tensors behind a JSON header."""
+    return media.get("application/octet-stream") == BINARY and "application/json" in media
+
+
 class Scope(StrEnum):
     """What an API key may be good for; `admin` is good for everything."""
 

@@ -10,6 +10,7 @@ from convserve_wire.messages import (
     GradientsRequest,
     InferRequest,
     ModelSpec,
+    Pictures,
     PredictRequest,
     StepRequest,
     TrainRequest,
@@ -18,8 +19,9 @@ from convserve_wire.messages import (
 
 JSON, BYTES = "application/json", "application/octet-stream"
 FILE: Media = {BYTES: BINARY}
-PICTURES: Media = {"image/png": BINARY, "image/jpeg": BINARY, "multipart/form-data": BINARY}
+PICTURES: Media = {"image/png": BINARY, "image/jpeg": BINARY, "multipart/form-data": Pictures}
 KEY = ("Idempotency-Key",)
+KNOWN = ("If-None-Match",)
 MATCH = (*KEY, "If-Match")
 PAGE = (Query("limit", "How many", 1, 1000), Query("before", "Only those with a smaller number", 1))
 
@@ -78,7 +80,7 @@ INFER = Operation(
 )
 PREDICT = Operation(
     "predict", "POST", paths.PREDICT, Scope.INFER, "Pictures in, labels and probabilities out",
-    body={**PICTURES, **_json(PredictRequest)}, query=(Query("top_k", "How many classes", 1, 1000),), versions=True,
+    body={**_json(PredictRequest), **PICTURES}, query=(Query("top_k", "How many classes", 1, 1000),), versions=True,
     reply=_json(replies.Predictions),
 )
 GRADIENTS = Operation(
@@ -100,7 +102,8 @@ STEP = Operation(
 )
 GET_WEIGHTS = Operation(
     "get_weights", "GET", paths.WEIGHTS, Scope.GRADIENTS,
-    "The weights as safetensors, under PyTorch's names and shapes", versions=True, reply=FILE, statuses=(200, 304),
+    "The weights as safetensors, under PyTorch's names and shapes", versions=True, headers=KNOWN,
+    reply=FILE, statuses=(200, 304),
 )
 PUT_WEIGHTS = Operation(
     "put_weights", "PUT", paths.WEIGHTS, Scope.TRAIN, "A new version with these weights", body=FILE, headers=MATCH,
@@ -133,7 +136,7 @@ JOBS = Operation(
 JOB = Operation("job", "GET", paths.JOB, Scope.TRAIN, "State, step, loss, speed, time left", reply=_json(replies.Job))
 EVENTS = Operation(
     "events", "GET", paths.EVENTS, Scope.TRAIN, "The same after each commit, as Server-Sent Events",
-    reply={"text/event-stream": replies.Progress}, statuses=(200, 204),
+    reply={"text/event-stream": replies.Progress}, statuses=(200, 204), headers=("Last-Event-ID",),
 )
 CANCEL = Operation(
     "cancel", "POST", paths.CANCEL, Scope.TRAIN, "End a job at its next step; what it has committed stays",
@@ -145,9 +148,22 @@ PUT_DATASET = Operation(
     body=FILE, statuses=(201, 200), headers=KEY, reply=_json(replies.Dataset),
 )
 GET_DATASET = Operation(
-    "get_dataset", "GET", paths.DATASET, Scope.TRAIN, "A dataset's bytes", reply=FILE, statuses=(200, 304),
+    "get_dataset", "GET", paths.DATASET, Scope.TRAIN, "A dataset's bytes", headers=KNOWN, reply=FILE,
+    statuses=(200, 304),
 )
 DELETE_DATASET = Operation(
     "delete_dataset", "DELETE", paths.DATASET, Scope.TRAIN, "Remove a dataset that no unfinished job needs",
     headers=KEY, reply=_json(replies.DatasetDeleted),
+)
+ROOT = Operation("root", "GET", paths.ROOT, None, "Leads a browser to the page", statuses=(302,))
+OPENAPI = Operation(
+    "openapi", "GET", paths.OPENAPI, None, "This document", headers=KNOWN, reply=_json(replies.OpenAPI),
+    statuses=(200, 304),
+)
+DOCS = Operation(
+    "docs", "GET", paths.DOCS, None, "This page", headers=KNOWN, reply={"text/html": BINARY}, statuses=(200, 304),
+)
+ASSET = Operation(
+    "asset", "GET", paths.ASSET, None, "A file of this page", headers=KNOWN,
+    reply={"text/javascript": BINARY, "text/css": BINARY, "image/svg+xml": BINARY}, statuses=(200, 304),
 )

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from typing_extensions import TypedDict
 
+from convserve_wire.datatypes import DATATYPES
 from convserve_wire.errors import WireError
 
 CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -24,8 +26,8 @@ class TensorHeader(BaseModel):
     model_config = OPEN
     name: str = Field(min_length=1, max_length=256)
     shape: list[int]
-    datatype: str
-    data: Any = None
+    datatype: Annotated[str, Field(json_schema_extra={"enum": list(DATATYPES)})]
+    data: Annotated[Any, Field(description="The elements, nested or flat.")] = None
     parameters: Options = {}
 
 
@@ -180,6 +182,12 @@ class PredictRequest(Message):
     """`instances`: numbers [C,H,W] or [H,W] as they are, or PNG or JPEG bytes in base64."""
 
     instances: list[Base64Image | list[Any]] = Field(min_length=1)
+
+
+class Pictures(TypedDict):
+    """A multipart body: each part named image is a PNG or JPEG."""
+
+    image: Sequence[bytes]
 
 
 def parse(model: type[M], body: bytes | memoryview) -> M:

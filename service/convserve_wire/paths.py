@@ -1,5 +1,10 @@
 """Every path of the service, written once: `{name}` parts are filled by the client and routed by the service."""
 
+ROOT = "/"
+OPENAPI = "/openapi.json"
+DOCS = "/docs"
+ASSET = "/docs/{asset}"
+
 SERVER = "/v2"
 LIVE = "/v2/health/live"
 READY = "/v2/health/ready"

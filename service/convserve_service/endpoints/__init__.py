@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from convserve_service.endpoints import (
     datasets,
+    docs,
     evaluate,
     gradients,
     infer,
@@ -34,4 +35,5 @@ REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     versions.register,
     datasets.register,
     jobs.register,
+    docs.register,
 )

@@ -32,10 +32,7 @@ class Trained(Written):
 
 @with_config(CLOSED)
 class Version(TypedDict):
-    """A version in the history; `available` is whether its state is still there. On one `release` and kind of `cpu`
-
-    the same requests give the same bits.
-    """
+    """A version in the history: `available` if its state is still there; its bits come from `release` and `cpu`."""
 
     version: Number
     parent: Number | None
