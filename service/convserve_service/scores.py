@@ -6,6 +6,7 @@ import numpy.typing as npt
 from convserve_model import Evaluation
 from convserve_service.errors import RequestError
 from convserve_service.specification import Specification
+from convserve_wire.errors import NonFiniteOutput
 from convserve_wire.replies import ClassCount, Prediction
 from convserve_wire.tensors import Array
 
@@ -15,6 +16,7 @@ def best(specification: Specification, logits: Array, top_k: int) -> list[Predic
 
     Softmax for cross_entropy, sigmoid for bce_with_logits; other losses give every output as `value`, in their order.
     """
+    finite("an output", logits)
     name = specification.training.to_dict()["loss"]["name"]
     k = min(top_k, logits.shape[1])
     if name == "cross_entropy":
@@ -26,6 +28,14 @@ def best(specification: Specification, logits: Array, top_k: int) -> list[Predic
         {"top": [{"index": i, "label": label(specification, i), "value": float(row[i])} for i in range(k)]}
         for row in logits
     ]
+
+
+def finite(what: str, values: Array | float) -> None:
+    """NonFiniteOutput where JSON has no number for a value."""
+    if not np.isfinite(values).all():
+        raise NonFiniteOutput(
+            f"{what} is a NaN or an infinity, which JSON cannot carry; x or the weights are too large"
+        )
 
 
 def label(specification: Specification, index: int) -> str:

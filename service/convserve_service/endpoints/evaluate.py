@@ -20,6 +20,7 @@ def register(routes: Routes, service: Service) -> None:
         x = operands.rows(live, inputs["x"], service.settings.max_rows)
         loss = operands.training(spec.training, decoded.message).loss
         judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss)
+        scores.finite("the loss", judged.loss)
         members: Evaluated = {
             "model_name": model,
             "model_version": str(live.version.version),
