@@ -16,6 +16,7 @@ CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
 OPEN = ConfigDict(extra="ignore", frozen=True, strict=True)
 Options = dict[str, Any]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+Count = Annotated[int, Field(ge=1, lt=1 << 31)]
 M = TypeVar("M", bound=BaseModel)
 Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
@@ -77,7 +78,7 @@ class TrainRequest(OurRequest):
     """Inputs x and y; numbers of the model's families may be overridden for this request."""
 
     epochs: int = Field(default=1, ge=1, le=1000)
-    batch_size: int | None = Field(default=None, ge=1)
+    batch_size: Count | None = None
     shuffle_seed: Seed | None = None
     optimizer: Options | None = None
     loss: Options | None = None
@@ -165,9 +166,9 @@ class FitRequest(Message):
 
     dataset: str
     epochs: int = Field(default=1, ge=1, le=100_000)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: Count = 64
     shuffle_seed: Seed | None = None
-    commit_every: int = Field(default=100, ge=1)
+    commit_every: Count = 100
     optimizer: Options | None = None
     loss: Options | None = None
     schedule: Options | None = None

@@ -6,6 +6,7 @@ from convserve_service.openapi.schemas import Schemas
 from convserve_service.operations import BINARY, Media
 
 Mode = Literal["validation", "serialization"]
+EVENTS = "text/event-stream"
 
 
 def content(media: Media, schemas: Schemas, mode: Mode, example: Any = None) -> dict[str, Any]:
@@ -19,7 +20,8 @@ def content(media: Media, schemas: Schemas, mode: Mode, example: Any = None) -> 
 def _schema(kind: str, shape: Any, schemas: Schemas, mode: Mode) -> dict[str, Any]:
     if shape == BINARY:
         return {"type": "string"} if kind.startswith("text/") else {"type": "string", "format": "binary"}
-    if kind == "text/event-stream":
-        found = {"type": "string", "description": "Events `progress`; the `data` of each is JSON."}
-        return {**found, "contentMediaType": "application/json", "contentSchema": schemas.of(shape, mode)}
+    if kind == EVENTS:
+        data = {"type": "string", "contentMediaType": "application/json", "contentSchema": schemas.of(shape, mode)}
+        strings = {name: {"type": "string"} for name in ("id", "event")}
+        return {"type": "object", "description": "Each event.", "properties": {**strings, "data": data}}
     return schemas.of(shape, mode)
