@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from time import monotonic
@@ -17,29 +18,38 @@ from tests.fuzz.target import Target, attacked
 from tests.servers import ROOT, environment
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
-PHASES = "examples,coverage,fuzzing,stateful"
-EXAMPLES = 10  # of each operation in each phase of a round
 
 
-def run(folder: Path, budget: Budget, say: Callable[[str], object], *, phases: str = PHASES) -> None:
+@dataclass(frozen=True)
+class Round:
+    """What schemathesis does at a time: its phases, and how often each asks every operation."""
+
+    phases: str = "examples,coverage,fuzzing,stateful"
+    each: int = 10
+
+
+WHOLE = Round()
+
+
+def run(folder: Path, budget: Budget, say: Callable[[str], object], *, rounds: Round = WHOLE) -> None:
     """Rounds until the budget is spent, each with a seed of its own; BrokenPromise at the first failure."""
     end, cases = monotonic() + 60 * budget.minutes, 0
     with attacked(folder) as target:
         for number in count():
-            cases += _round(folder, target, budget.seed + number, phases)
-            grown = max(target.memory().values()) >> 20
-            say(f"openapi: {cases:,} cases without a failure; the largest process has {grown} MiB")
+            cases += _round(folder, target, budget.seed + number, rounds)
+            largest = max(target.memory().values()) >> 20
+            say(f"openapi: {cases:,} cases without a failure; the largest process has {largest} MiB")
             if cases >= budget.cases and monotonic() > end:
                 return
             target.prepare()
 
 
-def _round(folder: Path, target: Target, seed: int, phases: str) -> int:
+def _round(folder: Path, target: Target, seed: int, rounds: Round) -> int:
     """The number of cases."""
     report = folder / "report.json"
-    options = ["--seed", str(seed), "--max-examples", str(EXAMPLES), "--phases", phases, "--report-json-path", report]
+    how = ["--seed", seed, "--max-examples", rounds.each, "--phases", rounds.phases, "--report-json-path", report]
     schemathesis = ["-c", "from schemathesis.cli import schemathesis; schemathesis()"]
-    command = [*schemathesis, "--config-file", CONFIGURATION, "run", f"{target.url}/openapi.json", *options]
+    command = [*schemathesis, "--config-file", CONFIGURATION, "run", f"{target.url}/openapi.json", *how]
     env = {**environment(), "NO_COLOR": "1"}
     env["PYTHONPATH"] = f"{ROOT}:{env['PYTHONPATH']}"
     done = subprocess.run([sys.executable, *map(str, command)], cwd=folder, env=env, capture_output=True, text=True)

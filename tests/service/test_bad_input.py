@@ -134,6 +134,7 @@ ROWS: dict[str, tuple[str, Any, dict[str, str], int, str, str]] = {
     "instances of a wrong shape": ("POST predict", {"instances": [[[1.0]]]}, {"Content_Type": "application/json"}, 400, "does_not_fit", "[N, 1, 4, 4]"),
     "instances of two shapes": ("POST predict", {"instances": [[[1.0]], [[1.0, 2.0]]]}, {"Content_Type": "application/json"}, 400, "invalid_tensor", "row 1"),
     "b64 that is none": ("POST predict", {"instances": [{"b64": "!"}]}, {"Content_Type": "application/json"}, 400, "invalid_request", "base64"),
+    "b64 beyond ASCII": ("POST predict", {"instances": [{"b64": "é"}]}, {"Content_Type": "application/json"}, 400, "invalid_request", "base64"),
     "top_k of nothing": ("POST predict?top_k=0", png((4, 4)), {"Content_Type": "image/png"}, 400, "invalid_request", "top_k"),
     "weights with a tensor missing": ("PUT weights", weights(fc__bias=None), {}, 400, "does_not_fit", "lacks tensor 'fc.bias'"),
     "weights with a tensor extra": ("PUT weights", weights(other=[1]), {}, 400, "does_not_fit", "'other'"),

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import requests
+from pydantic import ValidationError
 
 from convserve_client.pictures import png
 from convserve_service.openapi.examples import EXAMPLES
@@ -114,6 +115,15 @@ def test_every_reply_is_what_is_declared(server: str, name: str) -> None:
     ask("predict", 200, json=EXAMPLES["predict"])
     ask("evaluate", 200, json={"inputs": [EXAMPLES["infer"]["inputs"][0], FLOATS]})
     assert tried == set(OPERATIONS)
+
+
+@pytest.mark.parametrize(("operation", "declared"), [("live", "ready"), ("docs", "live"), ("root", "live")])
+def test_what_is_not_declared_is_noticed(server: str, operation: str, declared: str) -> None:
+    """A member, a media type or a status of another operation."""
+    reply = send(server, operation, "none", {}, allow_redirects=False)
+    conform(OPERATIONS[operation], reply)
+    with pytest.raises((AssertionError, ValidationError)):
+        conform(OPERATIONS[declared], reply)
 
 
 @pytest.mark.parametrize("verb", ["predict", "evaluate", "infer"])

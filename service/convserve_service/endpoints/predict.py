@@ -1,7 +1,6 @@
 """Predictions for people: pictures in, labels and probabilities out."""
 
 import base64
-import binascii
 
 from flask import Response, request
 
@@ -26,7 +25,7 @@ def register(routes: Routes, service: Service) -> None:
         if isinstance(value, Base64Image):
             try:
                 array = picture(live, base64.b64decode(value.b64, validate=True))
-            except binascii.Error as error:
+            except ValueError as error:  # binascii's, or letters beyond ASCII
                 raise RequestError("b64 is not base64; encode the bytes of a PNG or JPEG", f"{where}.b64") from error
             return live.specification.preprocess.normalize(array[None])[0]  # type: ignore[no-any-return]
         array = from_json(value, "FP32", nested_shape(value), where)
