@@ -9,7 +9,7 @@ STOCK := .venv-stock
 TORCH := $(shell grep '^torch==' requirements-bench.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo serve test oracle stock crash soak bench-training bench-isolation bench-engine bench-smoke bench-footprint bench-roofline lint format clean
+.PHONY: help install demo serve test oracle stock crash fuzz soak bench-training bench-isolation bench-engine bench-smoke bench-footprint bench-roofline lint format clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -39,6 +39,9 @@ crash: $(READY) ## Kill the service 200 times under load, fail its every system 
 	$(BIN)/python -m tests.crash --kills 200 --seed 1
 	$(BIN)/python -m tests.crash.matrix
 	$(BIN)/python -m tests.crash.power --cuts 10
+
+fuzz: $(READY) ## Send the service whatever a stranger may, for twenty minutes (ARGS='--only openapi --seed 2')
+	$(BIN)/python -m tests.fuzz --minutes 10 $(ARGS)
 
 bench-training: $(SERVE) ## Measure what a durable step over HTTP costs more than one in process (ARGS='--rounds 400')
 	$(BIN)/python -m bench.training $(ARGS)

@@ -9,8 +9,6 @@ RequestError             a mistake in the request that no other package knows
 └── DeadlineExceeded     the work took longer than a request may
 """
 
-from typing import Any
-
 import orjson
 import structlog
 from flask import Flask, Response
@@ -20,6 +18,7 @@ from convserve_model import ModelError, NonFiniteError
 from convserve_service.noted import noted
 from convserve_service.store import errors as store
 from convserve_wire import errors as wire
+from convserve_wire.replies import Error
 
 
 class RequestError(Exception):
@@ -85,6 +84,7 @@ HTTP_MESSAGES = {
     413: "the body is larger than this server takes; send fewer rows in one request",
 }
 RETRY_AFTER = {429, 503}
+RETRY_SECONDS = "1"
 log = structlog.get_logger("convserve")
 
 
@@ -103,7 +103,7 @@ def answer(error: Exception) -> Response:
             if isinstance(error, store.VersionConflict):
                 response.headers["Convserve-Model-Version"] = str(error.current)
             if status in RETRY_AFTER or isinstance(error, store.KeyInFlight):
-                response.headers["Retry-After"] = "1"
+                response.headers["Retry-After"] = RETRY_SECONDS
             if status >= 500:
                 log.warning("unavailable", request_id=noted().request_id, error=str(error))
             return response
@@ -121,7 +121,7 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def _reply(status: int, message: str, code: str, where: str | None) -> Response:
-    body: dict[str, Any] = {"error": message, "code": code}
+    body = Error(error=message, code=code)
     if where is not None:
         body["where"] = where
     return Response(orjson.dumps(body), status, mimetype="application/json")

@@ -1,7 +1,6 @@
 """The instances of a request: numbers as they are, and pictures as the model sees them."""
 
 import base64
-import binascii
 from collections.abc import Sequence
 
 from convserve_service import images
@@ -29,7 +28,7 @@ def _array(live: Live, at: int, value: Base64Image | list[object], settings: Set
     if isinstance(value, Base64Image):
         try:
             array = images.picture(live, base64.b64decode(value.b64, validate=True), settings.max_pixels)
-        except binascii.Error as error:
+        except ValueError as error:  # binascii's, or letters beyond ASCII
             raise RequestError("b64 is not base64; encode the bytes of a PNG or JPEG", f"{where}.b64") from error
         return live.specification.preprocess.normalize(array[None])[0]  # type: ignore[no-any-return]
     array = from_json(value, "FP32", nested_shape(value), where)

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from typing_extensions import TypedDict
 
+from convserve_wire.datatypes import DATATYPES
 from convserve_wire.errors import WireError
 
 CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
 OPEN = ConfigDict(extra="ignore", frozen=True, strict=True)
 Options = dict[str, Any]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+Count = Annotated[int, Field(ge=1, lt=1 << 31)]
 M = TypeVar("M", bound=BaseModel)
 Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
@@ -31,8 +34,8 @@ class TensorHeader(BaseModel):
     model_config = OPEN
     name: str = Field(min_length=1, max_length=256)
     shape: list[int]
-    datatype: str
-    data: Any = None
+    datatype: Annotated[str, Field(json_schema_extra={"enum": list(DATATYPES)})]
+    data: Annotated[Any, Field(description="The elements, nested or flat.")] = None
     parameters: Parameters = {}
 
 
@@ -100,7 +103,7 @@ class TrainRequest(OurRequest):
     """Inputs x and y; numbers of the model's families may be overridden for this request."""
 
     epochs: int = Field(default=1, ge=1, le=1000)
-    batch_size: int | None = Field(default=None, ge=1)
+    batch_size: Count | None = None
     shuffle_seed: Seed | None = None
     optimizer: Options | None = None
     loss: Options | None = None
@@ -210,9 +213,9 @@ class FitRequest(Message):
 
     dataset: str
     epochs: int = Field(default=1, ge=1, le=100_000)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: Count = 64
     shuffle_seed: Seed | None = None
-    commit_every: int = Field(default=100, ge=1)
+    commit_every: Count = 100
     optimizer: Options | None = None
     loss: Options | None = None
     schedule: Options | None = None
@@ -233,6 +236,12 @@ class V1Request(PredictRequest):
     """The same in the V1 protocol, whose clients may add members."""
 
     model_config = OPEN
+
+
+class Pictures(TypedDict):
+    """A multipart body: each part named image is a PNG or JPEG."""
+
+    image: Sequence[bytes]
 
 
 def parse(model: type[M], body: bytes | memoryview) -> M:

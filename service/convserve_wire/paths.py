@@ -1,5 +1,10 @@
 """Every path of the service, written once: `{name}` parts are filled by the client and routed by the service."""
 
+ROOT = "/"
+OPENAPI = "/openapi.json"
+DOCS = "/docs"
+ASSET = "/docs/{asset}"
+
 SERVER = "/v2"
 LIVE = "/v2/health/live"
 READY = "/v2/health/ready"
@@ -34,7 +39,6 @@ EVENTS = "/v2/jobs/{job}/events"
 CANCEL = "/v2/jobs/{job}/cancel"
 
 METRICS = "/metrics"
-V1_ALIVE = "/"
 V1_INDEX = "/v1/models"
 V1_READY = "/v1/models/{model}"
 V1_PREDICT = "/v1/models/{model}:predict"

@@ -15,6 +15,7 @@ from convserve_wire.errors import NonFiniteOutput, TensorError
 Array = npt.NDArray[Any]
 TYPES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str}}
 MAX_DIMENSIONS = 32
+MAX_ELEMENTS = 1 << 48  # of a shape whose sizes of 0 are taken as 1, for NumPy cannot describe larger ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +46,7 @@ def from_json(data: Any, datatype: str, shape: Sequence[int], where: str) -> Arr
         if min(flat) < limits.min or max(flat) > limits.max:
             at = next(i for i, value in enumerate(flat) if not limits.min <= value <= limits.max)
             raise TensorError(
-                f"element {at} is {flat[at]:.6g}, but {datatype} holds {limits.min} to {limits.max}",
+                f"element {at} is {str(flat[at])[:40]}, but {datatype} holds {limits.min} to {limits.max}",
                 f"{where}.data[{at}]",
             )
     try:
@@ -132,6 +133,10 @@ def _dtype(datatype: str, shape: Sequence[int], where: str) -> np.dtype[Any]:
         raise TensorError(
             f"shape has {len(shape)} dimensions or a negative one, but it must have at most {MAX_DIMENSIONS}, from 0",
             f"{where}.shape",
+        )
+    if 0 in shape and prod(size or 1 for size in shape) > MAX_ELEMENTS:
+        raise TensorError(
+            "shape has a 0 and sizes too large beside it; send an empty tensor of small sizes", f"{where}.shape"
         )
     return DATATYPES[datatype]
 

@@ -4,17 +4,17 @@ Source: Triton's statistics extension. Times in nanoseconds, over all processes,
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from convserve_service.counting import rows
 from convserve_service.counting.tallies import CELLS, LATEST, Key, Tallies
+from convserve_wire.replies import VersionStatistics
+from convserve_wire.replies.triton import Computing, Duration
 
 NONE: list[int] = [0] * CELLS
-NEVER = {"count": 0, "ns": 0}  # there is no cache of replies
-COMPUTING = {"compute_input": rows.INPUT, "compute_infer": rows.INFER, "compute_output": rows.OUTPUT}
+NEVER: Duration = {"count": 0, "ns": 0}  # there is no cache of replies
 
 
-def statistics(tallies: Tallies, model: str, versions: Iterable[int], newest: int | None) -> list[dict[str, Any]]:
+def statistics(tallies: Tallies, model: str, versions: Iterable[int], newest: int | None) -> list[VersionStatistics]:
     """Of each version that answered since the start, and of the newest whether it did or not, in order."""
     found = tallies.read(rows.VERSION, model)
     sizes = tallies.read(rows.SIZE, model)
@@ -25,7 +25,7 @@ def statistics(tallies: Tallies, model: str, versions: Iterable[int], newest: in
     ]
 
 
-def _of_version(model: str, version: int, row: list[int], sizes: Mapping[Key, list[int]]) -> dict[str, Any]:
+def _of_version(model: str, version: int, row: list[int], sizes: Mapping[Key, list[int]]) -> VersionStatistics:
     count = row[rows.COUNT]
     mine = sorted((int(key[3]), cells) for key, cells in sizes.items() if key[2] == str(version))
     return {
@@ -48,9 +48,14 @@ def _of_version(model: str, version: int, row: list[int], sizes: Mapping[Key, li
     }
 
 
-def _computing(row: list[int]) -> dict[str, dict[str, int]]:
-    return {name: _duration(row[rows.COUNT], row[cell]) for name, cell in COMPUTING.items()}
+def _computing(row: list[int]) -> Computing:
+    count = row[rows.COUNT]
+    return {
+        "compute_input": _duration(count, row[rows.INPUT]),
+        "compute_infer": _duration(count, row[rows.INFER]),
+        "compute_output": _duration(count, row[rows.OUTPUT]),
+    }
 
 
-def _duration(count: int, nanoseconds: int) -> dict[str, int]:
+def _duration(count: int, nanoseconds: int) -> Duration:
     return {"count": count, "ns": nanoseconds}

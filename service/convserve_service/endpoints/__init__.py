@@ -5,6 +5,7 @@ from collections.abc import Callable
 from convserve_service.endpoints import (
     config,
     datasets,
+    docs,
     evaluate,
     explain,
     gradients,
@@ -42,4 +43,5 @@ REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     datasets.register,
     jobs.register,
     v1.register,
+    docs.register,
 )

@@ -6,13 +6,14 @@ from convserve_service import replies, verbs
 from convserve_service.endpoints.models import PLATFORM
 from convserve_service.routes import Routes
 from convserve_service.service import Service
+from convserve_wire.replies import Configuration
 
 
 def register(routes: Routes, service: Service) -> None:
     def config(model: str, version: str | None = None) -> Response:
         live = service.read(model, version)
         network = live.specification.network
-        members = {
+        members: Configuration = {
             "name": model,
             "platform": PLATFORM,
             "backend": "",

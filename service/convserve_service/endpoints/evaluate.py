@@ -8,6 +8,7 @@ from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.envelope import decode_request
 from convserve_wire.messages import EvaluateRequest
+from convserve_wire.replies import Evaluated
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -19,7 +20,8 @@ def register(routes: Routes, service: Service) -> None:
         x = service.rows(live, inputs["x"])
         loss = operands.training(spec.training, decoded.message).loss
         judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss)
-        members = {
+        scores.finite("the loss", judged.loss)
+        members: Evaluated = {
             "model_name": model,
             "model_version": str(live.version.version),
             "loss": judged.loss,

@@ -2,13 +2,14 @@
 
 from flask import Response, request
 
-from convserve_service import images, instances, replies, scores, verbs
+from convserve_service import images, instances, operands, replies, scores, verbs
 from convserve_service.body import read
 from convserve_service.errors import RequestError, UnsupportedMedia
 from convserve_service.live import Live
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.messages import PredictRequest, parse
+from convserve_wire.replies import Predictions
 from convserve_wire.tensors import Array
 
 
@@ -32,15 +33,13 @@ def register(routes: Routes, service: Service) -> None:
         )
 
     def predict(model: str, version: str | None = None) -> Response:
-        top_k = request.args.get("top_k", "5")
-        if not top_k.isdecimal() or not 1 <= int(top_k) <= 1000:
-            raise RequestError(f"top_k is {top_k[:40]!r}, but it must be from 1 to 1000", "top_k")
+        top_k = operands.number(request, "top_k", 1000) or 5
         live = service.live(model, version)
         x = service.rows(live, instances.batch(rows(live), settings))
         logits = service.infer(live, x)["logits"]
         number = live.version.version
-        members = {"model_name": model, "model_version": str(number)}
-        predictions = scores.best(live.specification, logits, int(top_k))
-        return replies.json({**members, "predictions": predictions}, version=number)
+        predictions = scores.best(live.specification, logits, top_k)
+        reply = Predictions(model_name=model, model_version=str(number), predictions=predictions)
+        return replies.json(reply, version=number)
 
     routes.add(verbs.PREDICT, predict)

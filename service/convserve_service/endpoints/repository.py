@@ -11,6 +11,7 @@ from convserve_service.store.records import Key, ModelRow, Reply
 from convserve_service.writes import writing
 from convserve_wire.messages import IndexRequest, LoadRequest, parse
 from convserve_wire.names import check_name
+from convserve_wire.replies import IndexEntry, Nothing
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -34,14 +35,14 @@ def register(routes: Routes, service: Service) -> None:
 
     def turn(model: str, loaded: bool, key: Key | None) -> Reply:
         refuse_if_match(request)
-        return service.models.set_loaded(check_name(model), loaded, key=key, reply=replies.plain({}))
+        return service.models.set_loaded(check_name(model), loaded, key=key, reply=replies.plain(Nothing()))
 
     routes.add(verbs.INDEX, index)
     routes.add(verbs.LOAD, writing(service, load))
     routes.add(verbs.UNLOAD, writing(service, unload))
 
 
-def _entry(row: ModelRow, newest: int | None) -> dict[str, str]:
+def _entry(row: ModelRow, newest: int | None) -> IndexEntry:
     reason = "all versions are lost" if newest is None else "" if row.loaded else "unloaded"
     return {
         "name": row.name,

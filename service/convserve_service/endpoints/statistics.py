@@ -7,6 +7,7 @@ from convserve_service.counting.statistics import statistics
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.names import check_name
+from convserve_wire.replies import Statistics
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -15,7 +16,7 @@ def register(routes: Routes, service: Service) -> None:
     def of_model(model: str, version: str | None = None) -> Response:
         newest = reader.rows(check_name(model), version)[1].version
         versions = reader.numbers(model, newest) if version is None else [newest]
-        return replies.json({"model_stats": statistics(tallies, model, versions, newest)})
+        return replies.json(Statistics(model_stats=statistics(tallies, model, versions, newest)))
 
     def of_all() -> Response:
         every = [
@@ -24,7 +25,7 @@ def register(routes: Routes, service: Service) -> None:
             if newest is not None
             for entry in statistics(tallies, row.name, reader.numbers(row.name, newest), newest)
         ]
-        return replies.json({"model_stats": every})
+        return replies.json(Statistics(model_stats=every))
 
     def metrics() -> Response:
         from convserve_service.counting.exposition import Exposition  # a service that nobody scrapes need not load it
