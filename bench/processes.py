@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,16 @@ def memory(pid: int) -> Memory:
     """How large a process is now."""
     found = dict(re.findall(r"^(\w+): +(\d+) kB", (PROC / str(pid) / "smaps_rollup").read_text(), re.M))
     return Memory(1024 * int(found["Rss"]), 1024 * int(found["Pss"]))
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """How long processes have computed, in their code and for them in the kernel; those that are gone count nothing."""
+    ticks = 0
+    for pid in pids:
+        with suppress(OSError):
+            fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
