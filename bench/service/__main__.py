@@ -28,7 +28,7 @@ from bench.stores import MODEL
 from convserve_client import Client
 from convserve_wire import paths
 
-PATH = click.Path(path_type=Path)
+PATH, SOME = click.Path(path_type=Path), click.IntRange(min=1)
 ENVIRONMENTS, SAVED = Path("build/service"), Path("build/bench-service.json")
 ALL = Plan()
 SEED = 0
@@ -40,9 +40,13 @@ SEED = 0
 )
 @click.option("--connections", default="1,8,32", show_default=True, callback=numbers)
 @click.option("--forms", default=",".join(ALL.forms), show_default=True, callback=among((JSON, BINARY)))
-@click.option("--rounds", default=ALL.rounds, show_default=True, help="Rounds of each cell, after one that warms up.")
-@click.option("--seconds", default=ALL.seconds, show_default=True, help="Time of one load.")
-@click.option("--training-rounds", default=ALL.training_rounds, show_default=True, help="Rounds beside a training.")
+@click.option(
+    "--rounds", type=SOME, default=ALL.rounds, show_default=True, help="Rounds of each cell, after one that warms up."
+)
+@click.option("--seconds", type=SOME, default=ALL.seconds, show_default=True, help="Time of one load.")
+@click.option(
+    "--training-rounds", type=SOME, default=ALL.training_rounds, show_default=True, help="Rounds beside a training."
+)
 @click.option("--here", is_flag=True, help="Install nothing: all run in the environment of this program.")
 @click.option("--reuse", is_flag=True, help="Use the environments that are there from an earlier run.")
 @click.option("--environments", "made", type=PATH, default=ENVIRONMENTS, show_default=True, help="Where they are made.")
@@ -58,7 +62,9 @@ def main(
     It fails where services answer differently or not at all, and never because of a figure.
     """
     if absent := loads.missing():
-        raise click.ClickException(f"the load comes from wrk and h2load: apt-get install {' '.join(absent)}")
+        raise click.ClickException(
+            f"wrk and h2load make the load; get what is missing: apt-get install {' '.join(absent)}"
+        )
     plan = Plan(connections, forms, rounds, seconds, training_rounds)
     chosen = [side for side in SIDES if side.name == OURS or side.name in sides]
     installed = []

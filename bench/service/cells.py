@@ -52,7 +52,8 @@ class Cell:
         for _ in range(plan.rounds):
             flats, steadies = self._each(services, flat, order), self._each(services, constant, order)
             self.rounds.append({name: Loaded(flats[name], steadies[name]) for name in steadies})
-        self.rounds = [{name: one for name, one in found.items() if name not in self.failures} for found in self.rounds]
+        left = [name for name in services if name not in self.failures]
+        self.rounds = [{name: found[name] for name in left} for found in self.rounds]
 
     def _each(self, services: Mapping[str, Running], load: Callable[[str], T], order: random.Random) -> dict[str, T]:
         """What a load finds at every service that has not failed in this cell."""

@@ -70,25 +70,25 @@ def steady(running: Running, call: Call, connections: int, seconds: int, rate: f
     """
     log = running.folder / "requests.log"
     log.unlink(missing_ok=True)
-    count = max(connections, round(rate * seconds))
+    count = max(connections, 2, round(rate * seconds))
     apart = max(1, round(1000 / rate))
     size = ["-t", "1", "-c", str(connections), "-n", str(count), "--rps", f"{rate / connections:.6f}"]
     opening = ["-r", "1", "--rate-period", f"{apart}ms"]
     headers = [word for header in _headers(call) for word in ("-H", header)]
     body, address = str(_body(running, call)), running.server.url + call.path
     _run(["h2load", "--h1", *size, *opening, "-d", body, *headers, "--log-file", str(log), address], seconds)
-    return _steady(log, count, rate)
+    return read_log(log, count, rate)
 
 
-def _steady(log: Path, count: int, rate: float) -> Steady:
-    """From a log whose lines are: start in microseconds, status, microseconds until the answer's end."""
-    begun, statuses, taken = np.loadtxt(log, dtype=np.int64, delimiter="\t", ndmin=2).T
-    failed = count - int((statuses == 200).sum())
-    if failed:
-        raise LoadFailed(f"{failed} of {count} requests failed")
-    p50, p99 = np.quantile(taken, (0.5, 0.99)) / 1e6
-    span = (begun.max() - begun.min()) / 1e6
-    return Steady(rate, (count - 1) / span if span else rate, float(p50), float(p99))
+def read_log(log: Path, count: int, rate: float) -> Steady:
+    """From h2load's log of `count` requests: start in microseconds, status, microseconds until the answer's end."""
+    rows = [[int(word) for word in line.split("\t")] for line in log.read_text().splitlines()]
+    done = [(begun, taken) for begun, status, taken in rows if status == 200]
+    if len(done) < count:
+        raise LoadFailed(f"{count - len(done)} of {count} requests failed")
+    begun, taken = np.array(done).T / 1e6
+    p50, p99 = np.quantile(taken, (0.5, 0.99)).tolist()
+    return Steady(rate, (count - 1) / float(np.ptp(begun)), p50, p99)
 
 
 def _run(command: Sequence[str], seconds: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.connections import Call
 from bench.footprint.services import answered
 from bench.footprint.sides import HOST
-from bench.processes import cpu_seconds, members
+from bench.processes import cpu_seconds, family
 from bench.service.environments import Installed
 from bench.service.sides import Side
 from bench.starts import free_port
@@ -42,7 +42,7 @@ class Running:
 
     def cpu_seconds(self) -> float:
         """The time that its processes have computed."""
-        return cpu_seconds(members(self.server.process.pid))
+        return cpu_seconds(family(self.server.process.pid))
 
 
 @contextmanager
@@ -71,9 +71,11 @@ def running(installed: Installed, folder: Path, weights: Path) -> Iterator[Runni
 
 def _end(process: "subprocess.Popen[str]") -> None:
     """Politely first; then with all that it has started."""
+    started = family(process.pid)
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(GRACE)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    for pid in started:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     process.wait()
