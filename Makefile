@@ -9,7 +9,7 @@ STOCK := .venv-stock
 TORCH := $(shell grep '^torch==' requirements-bench.txt)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo serve test oracle stock crash fuzz soak bench-training bench-isolation bench-engine bench-smoke bench-footprint bench-roofline lint format clean
+.PHONY: help install demo serve test oracle stock crash fuzz soak bench-training bench-isolation bench-engine bench-smoke bench-footprint bench-roofline bench-service lint format clean
 
 help: ## Show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -60,6 +60,9 @@ bench-roofline: $(SERVE) ## Measure what bounds the engine: products, memory, ca
 
 bench-footprint: $(SERVE) ## Measure size, start and memory of the service beside a minimal one in PyTorch (ARGS=--reuse)
 	$(BIN)/python -m bench.footprint $(ARGS)
+
+bench-service: $(SERVE) ## Measure predictions beside LitServe, MLServer, BentoML and FastAPI (ARGS='--reuse --rounds 3')
+	$(BIN)/python -m bench.service $(ARGS)
 
 lint: $(READY) ## Check format, style, types and the imports between packages
 	$(BIN)/ruff format --check .
