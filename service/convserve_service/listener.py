@@ -12,13 +12,17 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from convserve_service import logs, memory
+from convserve_service.front.connection import Terms
+from convserve_service.front.worker import ParkingWorker
 from convserve_service.release import VERSION
 from convserve_service.settings import Settings
-from convserve_service.sharing import Counts, SharingWorker
+from convserve_service.sharing import Counts, Share
 from convserve_service.store.errors import StoreUnavailable
 from convserve_service.supervisor import die_with
 
 AGAIN_SECONDS = 1.0
+IDLE_SECONDS = 75.0
+CONNECTIONS = 1024  # of a worker
 STOPPING = {signal.SIGTERM, signal.SIGQUIT}
 log = structlog.get_logger("convserve")
 
@@ -58,21 +62,32 @@ def options(settings: Settings) -> dict[str, Any]:
     return {
         "bind": f"{settings.host}:{settings.port}",
         "workers": settings.workers,
-        "worker_class": SharingWorker,
+        "worker_class": ParkingWorker,
         "threads": settings.request_threads,
         "worker_tmp_dir": "/dev/shm" if os.path.isdir("/dev/shm") else None,  # the root may be read-only
         "control_socket_disable": True,  # nobody needs it, and it listens
         "graceful_timeout": 30,
         "timeout": 120,  # a heartbeat: a request has its own deadline
-        "keepalive": 75,
         "loglevel": "warning",
         "preload_app": False,  # engines are made after the fork
         "proc_name": "convserve",
-        "pre_fork": partial(_expect, Counts()),
+        "pre_fork": partial(_expect, Counts(), terms(settings)),
         "child_exit": _bury,
         "post_fork": partial(_born, os.getpid()),
         "post_worker_init": partial(_begin, settings),
     }
+
+
+def terms(settings: Settings) -> Terms:
+    """What a client may do."""
+    return Terms(
+        body=settings.max_body,
+        seconds=settings.client_seconds,
+        rate=settings.client_rate,
+        idle=IDLE_SECONDS,
+        connections=CONNECTIONS,
+        held=settings.max_body * (settings.request_threads // 2),
+    )
 
 
 def hold_signals_while_forking() -> None:
@@ -85,12 +100,12 @@ def release_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
-def _expect(counts: Counts, server: Any, worker: Any) -> None:
-    worker.counts, worker.slot = counts, counts.join()
+def _expect(counts: Counts, terms: Terms, server: Any, worker: Any) -> None:
+    worker.share, worker.terms = Share(counts, counts.join()), terms
 
 
 def _bury(server: Any, worker: Any) -> None:
-    worker.counts.leave(worker.slot)
+    worker.share.leave()
 
 
 def _born(arbiter: int, server: Any, worker: Any) -> None:
