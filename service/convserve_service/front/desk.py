@@ -10,7 +10,7 @@ from gunicorn.http.errors import NoMoreData
 from convserve_service.front import calling
 from convserve_service.front.baton import Baton
 from convserve_service.front.connection import Connection
-from convserve_service.front.errors import NoRoom, TooSlow
+from convserve_service.front.errors import NoRoom, Stopping, TooSlow
 from convserve_service.front.parking import Parking
 
 Step = Callable[[Connection, float], None]
@@ -99,6 +99,8 @@ class Desk:
         elif connection.pace.deadline < now:
             if connection.sending or connection.closing or not connection.begun:
                 raise EOFError
+            if self.closing:
+                raise Stopping("the server is stopping; send the request again in a second")
             raise TooSlow("the rest of the request did not come in time; send it faster, or less at once")
 
     def _relieve(self, connection: Connection, now: float) -> None:

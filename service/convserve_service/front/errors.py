@@ -7,7 +7,8 @@ Refused
 ├── ChunksTooSmall  a body that is mostly its framing
 ├── UnknownCoding   a Transfer-Encoding other than chunked
 ├── Ambiguous       a head that can be read in two ways
-└── NoRoom          too many bytes of too many clients
+├── NoRoom          too many bytes of too many clients
+└── Stopping        the server will not be there when the rest comes
 """
 
 
@@ -34,3 +35,6 @@ class Ambiguous(Refused): ...
 
 
 class NoRoom(Refused): ...
+
+
+class Stopping(Refused): ...

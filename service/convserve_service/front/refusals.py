@@ -17,6 +17,7 @@ STATUS: dict[type[Exception], tuple[str, str]] = {  # the first class that fits
     errors.UnknownCoding: ("501 Not Implemented", "unsupported_transfer_coding"),
     errors.Ambiguous: ("400 Bad Request", "invalid_http"),
     errors.NoRoom: ("503 Service Unavailable", "busy"),
+    errors.Stopping: ("503 Service Unavailable", "stopping"),
     parser.InvalidResponseHeader: ("500 Internal Server Error", "internal"),
     parser.InvalidResponseHeaderName: ("500 Internal Server Error", "internal"),
     parser.LimitRequestLine: ("414 URI Too Long", "uri_too_long"),
