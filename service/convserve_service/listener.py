@@ -1,6 +1,7 @@
 """gunicorn: one process that listens, and workers that answer."""
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ from convserve_service.supervisor import die_with
 AGAIN_SECONDS = 1.0
 IDLE_SECONDS = 75.0
 CONNECTIONS = 1024  # of a worker
+OTHER_FILES = 512
 STOPPING = {signal.SIGTERM, signal.SIGQUIT}
 log = structlog.get_logger("convserve")
 
@@ -31,6 +33,7 @@ def run(settings: Settings, *, draining: Callable[[], bool]) -> None:
     """Listen until SIGTERM; requests in flight finish."""
     logs.configure()
     hold_signals_while_forking()
+    allow_files(CONNECTIONS + OTHER_FILES)
 
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
@@ -88,6 +91,14 @@ def terms(settings: Settings) -> Terms:
         connections=CONNECTIONS,
         held=settings.max_body * (settings.request_threads // 2),
     )
+
+
+def allow_files(least: int) -> None:
+    """Let this process and its children have so many files open, where the system does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < least:
+        most = least if hard == resource.RLIM_INFINITY else min(least, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def hold_signals_while_forking() -> None:

@@ -7,8 +7,7 @@ others must not wait for it.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 QUICK_SECONDS = 0.005
 LONG_SECONDS = 0.02  # worth remembering
@@ -34,25 +33,28 @@ class Baton:
             self._turn.acquire()
             self._holder = threading.get_ident()
 
-    @contextmanager
-    def working(self, kind: str) -> Iterator[None]:
-        """It may take long; what took long the last time is begun without the turn."""
-        me, began = threading.get_ident(), time.monotonic()
+    def begin(self, kind: str) -> float:
+        """When something begins that may take long. What did the last time is begun without the turn."""
+        me, now = threading.get_ident(), time.monotonic()
         self._works += 1
         if kind in self._slow:
             self._pass(me)
         elif self._holder == me:
-            self._since = began
+            self._since = now
             if self._unwatched:
                 self._unwatched = False
                 self._wake()
-        try:
-            yield
-        finally:
-            with self._guard:
-                if self._holder == me:
-                    self._since = 0.0
-            self._learn(kind, time.monotonic() - began)
+        return now
+
+    def end(self, kind: str, began: float) -> None:
+        """It is done; the turn stays with this thread unless the watcher gave it away."""
+        with self._guard:
+            if self._holder == threading.get_ident():
+                self._since = 0.0
+        if time.monotonic() - began < LONG_SECONDS:
+            self._slow.discard(kind)
+        elif len(self._slow) < KINDS:
+            self._slow.add(kind)
 
     def watch(self) -> float:
         """Give the turn to another where its holder takes long; seconds until this is worth calling again."""
@@ -69,9 +71,3 @@ class Baton:
             if self._holder == holder and since in (None, self._since):
                 self._holder, self._since = 0, 0.0
                 self._turn.release()
-
-    def _learn(self, kind: str, seconds: float) -> None:
-        if seconds < LONG_SECONDS:
-            self._slow.discard(kind)
-        elif len(self._slow) < KINDS:
-            self._slow.add(kind)

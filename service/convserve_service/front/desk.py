@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from gunicorn.http.errors import NoMoreData
 
 from convserve_service.front import calling
@@ -13,6 +14,7 @@ from convserve_service.front.connection import Connection
 from convserve_service.front.errors import NoRoom, Stopping, TooSlow
 from convserve_service.front.parking import Parking
 
+log = structlog.get_logger("convserve")
 Step = Callable[[Connection, float], None]
 
 
@@ -23,7 +25,7 @@ class Desk:
         self, application: calling.Application, config: Any, parking: Parking, most: int, wake: Callable[[], None]
     ) -> None:
         self._application = application
-        self._config = config
+        self._config = calling.plain(config)
         self._parking = parking
         self._most = most
         self._wake = wake
@@ -73,7 +75,9 @@ class Desk:
                 raise
             except Exception as error:
                 connection.refuse(error, now)
-        except (EOFError, OSError):
+        except Exception as error:
+            if not isinstance(error, (EOFError, OSError)):
+                log.error("a connection failed", client=connection.client[0], exc_info=error)
             self._parking.remove(connection)
         else:
             self._parking.park(connection)
@@ -83,8 +87,12 @@ class Desk:
         held = connection.held
         while connection.turn(now):
             request = calling.parse(self._config, connection)
-            with self.baton.working(f"{request.method} {request.path.rpartition('/')[2]}"):
+            kind = f"{request.method} {request.path.rpartition('/')[2]}"
+            began = self.baton.begin(kind)
+            try:
                 keep = calling.call(self._application, self._config, request, connection, last=self.closing)
+            finally:
+                self.baton.end(kind, began)
             now = time.monotonic()
             connection.replied(keep, now)
             if not connection.inbox.held:
@@ -104,10 +112,12 @@ class Desk:
             raise TooSlow("the rest of the request did not come in time; send it faster, or less at once")
 
     def _relieve(self, connection: Connection, now: float) -> None:
-        """While too many bytes wait in memory, send the slowest client away."""
-        while sum(other.held for other in self._parking.every()) > self._most:
-            holding = [other for other in self._parking.every() if other.held]
-            slowest = min(holding, key=lambda other: other.pace.deadline, default=connection)
+        """While too many bytes of more than one client wait in memory, send the slowest away."""
+        while True:
+            holding = {other: other.held for other in self._parking.every() if other.held}
+            if len(holding) < 2 or sum(holding.values()) <= self._most:
+                return
+            slowest = min(holding, key=lambda other: other.pace.deadline)
             if slowest is connection:
                 _send_away(connection, now)
             elif self._parking.claim(slowest):
