@@ -1,19 +1,22 @@
 """Who is slow holds up nobody: 128 hostile connections on eight threads, and a client that predicts meanwhile."""
 
 import json
+import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import pytest
 import requests
 
+from convserve_service.listener import CONNECTIONS
 from tests.servers import Server, serving
 from tests.service.calls import batch, call
 from tests.service.specs import SIMPLE_CNN
 from tests.system.hostile import Kind, attacking, half_sent, trickling
-from tests.system.raw import answers
+from tests.system.raw import answers, connect
 from tests.system.workers import workers
 
 CLIENT_SECONDS = 3.0
@@ -135,3 +138,23 @@ def test_a_stopping_service_does_not_wait_for_them(tmp_path: Path) -> None:
             assert server.process.wait(10) == 0
             thread.join()
         assert replies == [200]
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """This process may have 4,096 files open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 4096)), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_files")
+def test_connections_without_end_leave_room(tmp_path: Path) -> None:
+    """More silent ones than a worker takes: the oldest make room, and a client that comes last is answered."""
+    with serving(tmp_path) as server, ExitStack() as stack:
+        silent = [stack.enter_context(connect(server.url)) for _ in range(CONNECTIONS + 100)]
+        assert call("GET", f"{server.url}/v2/health/live").elapsed.total_seconds() < 1
+        assert silent[0].recv(1) == b""
+        silent[-1].sendall(b"GET /v2/health/live HTTP/1.1\r\n\r\n")
+        assert answers(silent[-1].recv(1 << 16))[0].status == 200
