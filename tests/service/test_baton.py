@@ -28,7 +28,7 @@ def test_who_has_the_turn_keeps_it_while_quick() -> None:
     """It takes it again at once, and another waits."""
     baton = Baton(lambda: None)
     baton.take()
-    baton.end("GET live", baton.begin("GET live"))
+    baton.end("GET live", baton.begin())
     baton.watch()
     baton.take()
     assert waits(elsewhere(baton.take))
@@ -42,11 +42,11 @@ def test_the_watcher_gives_the_turn_away_where_something_takes_long() -> None:
     def other() -> None:
         baton.take()
         done.wait()
-        baton.end("quick", baton.begin("quick"))
-        baton.begin("slow")
+        baton.end("quick", baton.begin())
+        baton.begin()
 
     baton.take()
-    began = baton.begin("slow")
+    began = baton.begin()
     baton.watch()
     thread = elsewhere(other)
     assert waits(thread)
@@ -64,11 +64,13 @@ def test_what_took_long_is_begun_without_the_turn() -> None:
     """The next time nobody waits for it; once it was quick again, it keeps the turn."""
     baton = Baton(lambda: None)
     baton.take()
-    began = baton.begin("POST train")
+    began = baton.begin()
+    baton.expect("POST train")
     time.sleep(LONG_SECONDS)
     baton.end("POST train", began)
-    began = baton.begin("POST train")
-    taken = elsewhere(lambda: (baton.take(), baton.begin("GET live")))
+    began = baton.begin()
+    baton.expect("POST train")
+    taken = elsewhere(lambda: (baton.take(), baton.begin()))
     assert not waits(taken)
     baton.end("POST train", began)
     assert waits(elsewhere(baton.take))
@@ -81,7 +83,7 @@ def test_the_watcher_sleeps_while_nothing_is_done_and_is_woken() -> None:
     assert baton.watch() > 60
     baton.take()
     for _ in range(3):
-        baton.end("GET live", baton.begin("GET live"))
+        baton.end("GET live", baton.begin())
     assert woken == [1]
     assert baton.watch() == QUICK_SECONDS
     assert baton.watch() > 60

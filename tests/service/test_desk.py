@@ -14,7 +14,7 @@ from gunicorn.config import Config
 from convserve_service.front.connection import Connection, Terms
 from convserve_service.front.desk import Desk
 from convserve_service.front.parking import Parking
-from tests.system.raw import Answer, answers, post, until_closed
+from tests.system.raw import Answer, answers, chunked, post, until_closed
 
 TERMS = Terms(body=4 << 20, seconds=5.0, rate=1000.0, idle=5.0, connections=8, held=8 << 20)
 GET = b"GET / HTTP/1.1\r\n\r\n"
@@ -98,6 +98,28 @@ def test_bodies_of_every_size_arrive(serve: Serve, size: int) -> None:
         client.sendall(post("/", body, "Connection: close"))
         (answer,) = answers(until_closed(client))
     assert answer.body == body
+
+
+def test_bytes_that_are_too_few_wake_nobody(serve: Serve) -> None:
+    """A body that comes byte by byte costs no more turns than one at once: the kernel keeps it until it is whole."""
+    front, turns = serve(echo), 0
+    following = front.parking.next
+
+    def counted() -> Connection | None:
+        nonlocal turns
+        turns += 1
+        return following()
+
+    front.parking.next = counted
+    with front.connect() as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sent = post("/", bytes(1000))
+        client.sendall(sent[:-1000])
+        time.sleep(0.1)
+        for _ in range(999):
+            client.send(b"\0")
+        assert ask(client, b"\0").body == bytes(1000)
+    assert turns < 10
 
 
 def test_a_failure_says_nothing_of_the_inside(serve: Serve) -> None:
@@ -187,6 +209,22 @@ def test_a_request_that_waits_for_a_thread_is_not_late(serve: Serve) -> None:
         for client in clients:
             client.sendall(GET)
         assert [answers(client.recv(1 << 16))[0].status for client in clients] == [200] * 5
+
+
+def test_requests_behind_each_other_let_others_go_between(serve: Serve) -> None:
+    """Thousands in one packet behind a large body: another client does not wait for all of them."""
+
+    def slowly(environ: dict[str, Any]) -> list[bytes]:
+        time.sleep(0.001)
+        return [b"done"]
+
+    front = serve(slowly)
+    with front.connect() as many, front.connect() as one:
+        many.sendall(post("/", chunked(bytes(100_000), 50_000), "Transfer-Encoding: chunked") + GET * 5000)
+        began = time.monotonic()
+        for _ in range(5):
+            assert ask(one, GET).body == b"done"
+        assert time.monotonic() - began < 1
 
 
 def test_the_slowest_makes_room(serve: Serve) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from convserve_service.front.errors import BodyTooLarge, ChunksTooSmall, HeadTooLarge, UnknownCoding
 
 HEAD_BYTES = 32 << 10
-FRAMING_BYTES = 64 << 10  # sizes and line ends of chunks, beyond as many as there are bytes in them
+FRAMING_BYTES = 64 << 10  # sizes and line ends of chunks, beyond a sixteenth of the bytes in them
 LINE_BYTES = 1024  # a chunk's size with its extensions
 LAST = len(b"0\r\n\r\n")
 END = b"\r\n\r\n"
@@ -95,8 +95,8 @@ def _chunks(known: Arrival, data: Bytes, most: int) -> Arrival:
         if data[after - 2 : after] != b"\r\n":
             return broken
         at, content = after, content + size
-        if at - known.head - content > FRAMING_BYTES + content:
-            raise ChunksTooSmall("the body has more bytes between its chunks than in them; send larger ones")
+        if at - known.head - content > FRAMING_BYTES + content // 16:
+            raise ChunksTooSmall("the body's chunks are too small to be worth their framing; send larger ones")
     if data.find(b"\n", at) >= 0 or len(data) - at > LINE_BYTES:
         return broken
     return replace(known, chunk=at, content=content, least=max(len(data) + 1, at + LAST))

@@ -33,21 +33,24 @@ class Baton:
             self._turn.acquire()
             self._holder = threading.get_ident()
 
-    def begin(self, kind: str) -> float:
-        """When something begins that may take long. What did the last time is begun without the turn."""
-        me, now = threading.get_ident(), time.monotonic()
+    def begin(self) -> float:
+        """When a thread begins something; who watches is woken to see whether it takes long."""
+        now = time.monotonic()
         self._works += 1
-        if kind in self._slow:
-            self._pass(me)
-        elif self._holder == me:
+        if self._holder == threading.get_ident():
             self._since = now
             if self._unwatched:
                 self._unwatched = False
                 self._wake()
         return now
 
+    def expect(self, kind: str) -> None:
+        """It is of a kind; what took long the last time goes on without the turn."""
+        if kind in self._slow:
+            self._pass(threading.get_ident())
+
     def end(self, kind: str, began: float) -> None:
-        """It is done; the turn stays with this thread unless the watcher gave it away."""
+        """It is done; the turn stays with this thread, unless it was given away."""
         with self._guard:
             if self._holder == threading.get_ident():
                 self._since = 0.0

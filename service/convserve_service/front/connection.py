@@ -50,6 +50,11 @@ class Connection:
         return self.outbox.waiting
 
     @property
+    def ready(self) -> bool:
+        """Whether it waits for nothing but its turn, or room to send; else it waits for bytes."""
+        return self.sending or self.inbox.unseen
+
+    @property
     def held(self) -> int:
         """Bytes in memory."""
         return self.inbox.held + self.outbox.held

@@ -84,21 +84,19 @@ class Desk:
 
     def _advance(self, connection: Connection, now: float) -> None:
         """Take and send what can be taken and sent, and answer a request that is whole."""
-        held = connection.held
-        while connection.turn(now):
-            request = calling.parse(self._config, connection)
-            kind = f"{request.method} {request.path.rpartition('/')[2]}"
-            began = self.baton.begin(kind)
-            try:
+        held, kind = connection.held, ""
+        began = self.baton.begin()
+        try:
+            if connection.turn(now):
+                request = calling.parse(self._config, connection)
+                kind = f"{request.method} {request.path.rpartition('/')[2]}"
+                self.baton.expect(kind)
                 keep = calling.call(self._application, self._config, request, connection, last=self.closing)
-            finally:
-                self.baton.end(kind, began)
-            now = time.monotonic()
-            connection.replied(keep, now)
-            if not connection.inbox.held:
-                break
-        if connection.held > held:
-            self._relieve(connection, now)
+                connection.replied(keep, now := time.monotonic())
+            if connection.held > held:
+                self._relieve(connection, now)
+        finally:
+            self.baton.end(kind, began)
 
     def _expire(self, connection: Connection, now: float) -> None:
         """Its time is over, unless it only waits for a thread."""

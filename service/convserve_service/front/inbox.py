@@ -29,6 +29,11 @@ class Inbox:
         return self.arrival.whole(self._seen)
 
     @property
+    def unseen(self) -> bool:
+        """Whether there is something in memory that was not looked at: the kernel does not know of it."""
+        return bool(self._taken) and not self._seen
+
+    @property
     def held(self) -> int:
         """Bytes in memory."""
         return len(self._taken)
@@ -55,10 +60,11 @@ class Inbox:
         """The head and the body, as they were sent, of a request that is whole; then it is the next one's turn."""
         head, length = self.arrival.head, self.arrival.least
         data: Bytes = self._taken or self._received(length)
-        self._taken = bytearray(data[length:])
+        view = memoryview(data)
+        self._taken = bytearray(view[length:])
         self.arrival, self._seen = START, 0
         self._ask(1)
-        return bytes(data[:head]), bytes(data[head:length])
+        return bytes(view[:head]), bytes(view[head:length])
 
     def forget(self) -> None:
         """What is in memory is of no use any more."""

@@ -32,7 +32,7 @@ class Parking:
 
     def park(self, connection: Connection) -> None:
         """Give back a claimed one."""
-        event = select.EPOLLOUT if connection.sending else select.EPOLLIN
+        event = select.EPOLLOUT if connection.ready else select.EPOLLIN
         connection.claim.release()
         with suppress(OSError):
             self._epoll.modify(connection.fd, event | select.EPOLLONESHOT)
