@@ -13,6 +13,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from convserve_service import logs, memory
+from convserve_service.counting.tallies import Tallies
 from convserve_service.front.connection import Terms
 from convserve_service.front.worker import ParkingWorker
 from convserve_service.release import VERSION
@@ -29,30 +30,30 @@ STOPPING = {signal.SIGTERM, signal.SIGQUIT}
 log = structlog.get_logger("convserve")
 
 
-def run(settings: Settings, *, draining: Callable[[], bool]) -> None:
+def run(settings: Settings, *, draining: Callable[[], bool], tallies: Tallies) -> None:
     """Listen until SIGTERM; requests in flight finish."""
-    logs.configure()
+    logs.configure(settings.log_format)
     hold_signals_while_forking()
     allow_files(CONNECTIONS + OTHER_FILES)
 
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
-            for name, value in options(settings).items():
+            for name, value in options(settings, tallies).items():
                 self.cfg.set(name, value)
 
         def load(self) -> Any:
-            return _application(settings, draining)
+            return _application(settings, draining, tallies)
 
     Application().run()
 
 
-def _application(settings: Settings, draining: Callable[[], bool]) -> Any:
+def _application(settings: Settings, draining: Callable[[], bool], tallies: Tallies) -> Any:
     """The application; a worker that cannot have it tries again, for one that does not start would end the others."""
     from convserve_service.app import create_app
 
     while True:
         try:
-            return create_app(settings, draining=draining)
+            return create_app(settings, draining=draining, tallies=tallies)
         except (OSError, StoreUnavailable) as error:
             log.warning("a worker waits", error=str(error))
             if signal.sigpending() & STOPPING:
@@ -60,7 +61,7 @@ def _application(settings: Settings, draining: Callable[[], bool]) -> Any:
             time.sleep(AGAIN_SECONDS)
 
 
-def options(settings: Settings) -> dict[str, Any]:
+def options(settings: Settings, tallies: Tallies) -> dict[str, Any]:
     """gunicorn's options; every one that differs from its default has its reason here."""
     return {
         "bind": f"{settings.host}:{settings.port}",
@@ -75,8 +76,8 @@ def options(settings: Settings) -> dict[str, Any]:
         "preload_app": False,  # engines are made after the fork
         "proc_name": "convserve",
         "pre_fork": partial(_expect, Counts(), terms(settings)),
-        "child_exit": _bury,
-        "post_fork": partial(_born, os.getpid()),
+        "child_exit": partial(_bury, tallies),
+        "post_fork": partial(_born, os.getpid(), tallies),
         "post_worker_init": partial(_begin, settings),
     }
 
@@ -115,12 +116,14 @@ def _expect(counts: Counts, terms: Terms, server: Any, worker: Any) -> None:
     worker.share, worker.terms = Share(counts, counts.join()), terms
 
 
-def _bury(server: Any, worker: Any) -> None:
+def _bury(tallies: Tallies, server: Any, worker: Any) -> None:
+    tallies.bury(1 + worker.share.slot)
     worker.share.leave()
 
 
-def _born(arbiter: int, server: Any, worker: Any) -> None:
+def _born(arbiter: int, tallies: Tallies, server: Any, worker: Any) -> None:
     die_with(arbiter)
+    tallies.join(1 + worker.share.slot)
 
 
 def _begin(settings: Settings, worker: Any) -> None:

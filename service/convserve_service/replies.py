@@ -17,8 +17,8 @@ MODEL_VERSION = "Convserve-Model-Version"
 
 
 def json(members: Mapping[str, Any] | Sequence[Any], status: int = 200, version: int | None = None) -> Response:
-    """A JSON object; with the version that was used."""
-    response = Response(orjson.dumps(members), status, mimetype="application/json")
+    """A JSON object, arrays as nested lists; with the version that was used."""
+    response = Response(orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype="application/json")
     if version is not None:
         response.headers[MODEL_VERSION] = str(version)
     return response

@@ -10,11 +10,14 @@ from convserve_wire.messages import (
     ExplainRequest,
     FitRequest,
     GradientsRequest,
+    IndexRequest,
     InferRequest,
+    LoadRequest,
     ModelSpec,
     PredictRequest,
     StepRequest,
     TrainRequest,
+    V1Request,
     VersionRequest,
 )
 
@@ -40,10 +43,13 @@ def _tensors(message: type[BaseModel]) -> Media:
 LIVE = Operation("live", "GET", paths.LIVE, None, "Whether the process runs")
 READY = Operation("ready", "GET", paths.READY, None, "Whether it can predict, and write")
 SERVER = Operation("server", "GET", paths.SERVER, Scope.INFER, "The server: version, extensions, limits")
-INDEX = Operation("index", "POST", paths.INDEX, Scope.INFER, "Every model")
-LOAD = Operation("load", "POST", paths.LOAD, Scope.ADMIN, "Let a model answer", headers=KEY)
+INDEX = Operation("index", "POST", paths.INDEX, Scope.INFER, "Every model", body=_json(IndexRequest))
+LOAD = Operation(
+    "load", "POST", paths.LOAD, Scope.ADMIN, "Let a model answer", body=_json(LoadRequest), headers=KEY,
+)
 UNLOAD = Operation(
-    "unload", "POST", paths.UNLOAD, Scope.ADMIN, "Let a model answer no one; its versions stay", headers=KEY,
+    "unload", "POST", paths.UNLOAD, Scope.ADMIN, "Let a model answer no one; its versions stay",
+    body=_json(LoadRequest), headers=KEY,
 )
 CREATE = Operation(
     "create", "PUT", paths.MODEL, Scope.ADMIN, "Create a model: architecture, labels, preprocess, training, seed",
@@ -52,6 +58,15 @@ CREATE = Operation(
 METADATA = Operation("metadata", "GET", paths.MODEL, Scope.INFER, "V2 metadata of a model", versions=True)
 DELETE = Operation("delete", "DELETE", paths.MODEL, Scope.ADMIN, "Delete a model and all its versions", headers=MATCH)
 MODEL_READY = Operation("model_ready", "GET", paths.MODEL_READY, Scope.INFER, "Whether a model answers", versions=True)
+CONFIG = Operation(
+    "config", "GET", paths.CONFIG, Scope.INFER, "A model's configuration in Triton's form", versions=True,
+)
+STATISTICS = Operation(
+    "statistics", "GET", paths.STATISTICS, Scope.INFER, "Counts and times of a model's inferences", versions=True,
+)
+ALL_STATISTICS = Operation(
+    "all_statistics", "GET", paths.ALL_STATISTICS, Scope.INFER, "The same of every model",
+)
 ARCHITECTURE = Operation(
     "architecture", "GET", paths.ARCHITECTURE, Scope.INFER,
     "What was put, defaults filled in, with every layer's shape",
@@ -135,4 +150,17 @@ GET_DATASET = Operation("get_dataset", "GET", paths.DATASET, Scope.TRAIN, "A dat
 DELETE_DATASET = Operation(
     "delete_dataset", "DELETE", paths.DATASET, Scope.TRAIN, "Remove a dataset that no unfinished job needs",
     headers=KEY,
+)
+METRICS = Operation(
+    "metrics", "GET", paths.METRICS, Scope.INFER, "Metrics for Prometheus, over all processes",
+    reply={"text/plain": BINARY, "application/openmetrics-text": BINARY},
+)
+V1_ALIVE = Operation("v1_alive", "GET", paths.V1_ALIVE, None, "Whether the process runs, in the V1 protocol")
+V1_INDEX = Operation("v1_index", "GET", paths.V1_INDEX, Scope.INFER, "Every model's name, in the V1 protocol")
+V1_READY = Operation(
+    "v1_ready", "GET", paths.V1_READY, Scope.INFER, "Whether a model answers, in the V1 protocol", statuses=(200, 503),
+)
+V1_PREDICT = Operation(
+    "v1_predict", "POST", paths.V1_PREDICT, Scope.INFER, "Instances in, logits out, in the V1 protocol",
+    body=_json(V1Request),
 )

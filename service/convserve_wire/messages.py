@@ -6,7 +6,7 @@ Numbers of optimizers, losses and layers are checked where they are defined, in 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from convserve_wire.errors import WireError
 
@@ -18,6 +18,13 @@ M = TypeVar("M", bound=BaseModel)
 Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
+def _given(value: Any) -> Any:
+    return {} if value is None else value
+
+
+Parameters = Annotated[Options, BeforeValidator(_given)]  # some stock clients send null for none
+
+
 class TensorHeader(BaseModel):
     """A tensor of a request: `data` in JSON, or `parameters.binary_data_size` bytes after the header."""
 
@@ -26,7 +33,7 @@ class TensorHeader(BaseModel):
     shape: list[int]
     datatype: str
     data: Any = None
-    parameters: Options = {}
+    parameters: Parameters = {}
 
 
 class OutputHeader(BaseModel):
@@ -34,7 +41,7 @@ class OutputHeader(BaseModel):
 
     model_config = OPEN
     name: str = Field(min_length=1, max_length=256)
-    parameters: Options = {}
+    parameters: Parameters = {}
 
 
 class InferRequest(BaseModel):
@@ -42,9 +49,23 @@ class InferRequest(BaseModel):
 
     model_config = OPEN
     id: str | None = None
-    parameters: Options = {}
+    parameters: Parameters = {}
     inputs: Sequence[TensorHeader]
     outputs: Sequence[OutputHeader] | None = None
+
+
+class IndexRequest(BaseModel):
+    """Which models the repository is to list; stock clients send nothing."""
+
+    model_config = OPEN
+    ready: bool = False
+
+
+class LoadRequest(BaseModel):
+    """What stock clients send to load or unload a model."""
+
+    model_config = OPEN
+    parameters: Parameters = {}
 
 
 class OurTensorHeader(TensorHeader):
@@ -206,6 +227,12 @@ class PredictRequest(Message):
     """`instances`: numbers [C,H,W] or [H,W] as they are, or PNG or JPEG bytes in base64."""
 
     instances: list[Base64Image | list[Any]] = Field(min_length=1)
+
+
+class V1Request(PredictRequest):
+    """The same in the V1 protocol, whose clients may add members."""
+
+    model_config = OPEN
 
 
 def parse(model: type[M], body: bytes | memoryview) -> M:

@@ -97,16 +97,22 @@ def from_bytes(data: memoryview, datatype: str, shape: Sequence[int], where: str
 
 def to_json(tensor: Tensor) -> Array | list[str]:
     """What orjson writes as the flat `data`; NonFiniteOutput where JSON has no number for a value."""
-    array = np.ascontiguousarray(tensor.array).reshape(-1)
+    array = elements(tensor)
     if array.dtype.kind == "O":
         return [value.decode("utf-8", "replace") for value in array.tolist()]
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def elements(tensor: Tensor) -> Array:
+    """The elements in row-major order; NonFiniteOutput where JSON has no number for one."""
+    array = np.ascontiguousarray(tensor.array).reshape(-1)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise NonFiniteOutput(
             f"output '{tensor.name}' holds a NaN or an infinity, which JSON cannot carry; ask for it with"
             " binary_data true",
             "outputs",
         )
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+    return array
 
 
 def to_bytes(array: Array) -> bytes | memoryview:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from convserve_service.endpoints import (
+    config,
     datasets,
     evaluate,
     explain,
@@ -13,8 +14,10 @@ from convserve_service.endpoints import (
     predict,
     repository,
     server,
+    statistics,
     step,
     train,
+    v1,
     versions,
     weights,
 )
@@ -25,6 +28,8 @@ REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     server.register,
     repository.register,
     models.register,
+    config.register,
+    statistics.register,
     infer.register,
     predict.register,
     gradients.register,
@@ -36,4 +41,5 @@ REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     versions.register,
     datasets.register,
     jobs.register,
+    v1.register,
 )

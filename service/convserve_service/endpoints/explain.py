@@ -18,6 +18,7 @@ def register(routes: Routes, service: Service) -> None:
         method = library.method(decoded.message.method, decoded.message.options())
         inputs = operands.take(decoded.tensors, ["x"], ["target"])
         x = explaining.rows(live, inputs["x"], method, service.settings.max_rows)
+        service.count(len(x))
         if drawn:
             heatmaps.check(x, spec.preprocess.color, most)
         subject = library.Subject(service.engine, spec.network, live.snapshot, service.deadline())

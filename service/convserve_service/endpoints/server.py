@@ -8,7 +8,7 @@ from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.errors import StoreUnavailable
 
-EXTENSIONS = ["binary_tensor_data", "classification", "model_repository"]
+EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
 
 
 def register(routes: Routes, service: Service) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from gunicorn.http.errors import NoMoreData
 
+from convserve_service import waiting
 from convserve_service.front import calling
 from convserve_service.front.baton import Baton
 from convserve_service.front.connection import Connection
@@ -91,6 +92,7 @@ class Desk:
                 request = calling.parse(self._config, connection)
                 kind = f"{request.method} {request.path.rpartition('/')[2]}"
                 self.baton.expect(kind)
+                waiting.tell(max(0, time.time_ns() - connection.inbox.came) if connection.inbox.came else 0)
                 keep = calling.call(self._application, self._config, request, connection, last=self.closing)
                 connection.replied(keep, now := time.monotonic())
             if connection.held > held:

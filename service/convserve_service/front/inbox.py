@@ -1,6 +1,7 @@
 """What a client sent and nobody took: in the kernel's buffer while it fits there, then in memory."""
 
 import socket
+import struct
 from contextlib import suppress
 
 from convserve_service.front.arrival import START, Bytes, advance
@@ -8,7 +9,15 @@ from convserve_service.front.arrival import START, Bytes, advance
 KERNEL_BYTES = 64 << 10  # of a body; the kernel makes its buffer large enough for what SO_RCVLOWAT asks for
 GLANCE = 16 << 10
 PEEK = 128 << 10  # a head and KERNEL_BYTES fit
+SO_TIMESTAMPNS = 35  # socket(7): with what is received, the kernel says when it came
+STAMP = struct.Struct("@ll")  # seconds, nanoseconds
 GATHER = 256 << 10  # at a time, so that nobody's large body keeps others waiting
+
+
+def stamp(listener: socket.socket) -> None:
+    """Have what comes on its connections stamped, where the system does that."""
+    with suppress(OSError):
+        listener.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
 
 class Inbox:
@@ -22,6 +31,9 @@ class Inbox:
         self._ended = False
         self._asked = 1
         self.arrival = START
+        self.came = (
+            0  # when the kernel had the last byte that was taken, in ns since the epoch; 0 where it does not say
+        )
 
     @property
     def whole(self) -> bool:
@@ -91,7 +103,7 @@ class Inbox:
         """What was taken and what came since; nothing beyond the end of a request whose end is known."""
         missing = self.arrival.least - len(self._taken) if self.arrival.ends else GATHER
         try:
-            more = self._sock.recv(min(missing, GATHER))
+            more = self._receive(min(missing, GATHER))
         except BlockingIOError:
             return self._taken
         self._ended = not more
@@ -99,12 +111,20 @@ class Inbox:
         return self._taken
 
     def _received(self, length: int) -> bytes:
-        data = self._sock.recv(length)
+        data = self._receive(length)
         while len(data) < length:  # urgent data can cut it
-            more = self._sock.recv(length - len(data))
+            more = self._receive(length - len(data))
             if not more:
                 raise EOFError
             data += more
+        return data
+
+    def _receive(self, most: int) -> bytes:
+        data, said, _, _ = self._sock.recvmsg(most, socket.CMSG_SPACE(STAMP.size))
+        for level, kind, stamp in said:
+            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS):
+                seconds, nanoseconds = STAMP.unpack(stamp)
+                self.came = seconds * 1_000_000_000 + nanoseconds
         return data
 
     def _ask(self, least: int) -> None:

@@ -16,6 +16,7 @@ from gunicorn.workers.base import Worker
 
 from convserve_service.front.connection import Connection, Terms
 from convserve_service.front.desk import Desk
+from convserve_service.front.inbox import stamp
 from convserve_service.front.parking import Parking
 from convserve_service.sharing import Share
 
@@ -38,6 +39,8 @@ class ParkingWorker(Worker):  # type: ignore[misc]
         self._events.register(self.PIPE[0], select.EPOLLIN)
         self._listeners = {listener.fileno(): listener for listener in self.sockets}
         self._listening = False
+        for listener in self.sockets:
+            stamp(listener)
         self._desk.open(self.cfg.threads)
         patrol = 0.0
         while self.alive and os.getppid() == self.ppid:

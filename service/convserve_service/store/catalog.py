@@ -117,6 +117,26 @@ class Catalog:
             named.setdefault(version, []).append(alias)
         return [schema.version(row, tuple(named.get(row[1], ()))) for row in rows]
 
+    def names(self) -> set[str]:
+        """Every model."""
+        return {row[0] for row in self._all("SELECT name FROM models")}
+
+    def available(self) -> set[tuple[str, int]]:
+        """Every (model, version) that has its state."""
+        return set(self._all(f"SELECT model, version FROM versions WHERE state = '{AVAILABLE}'"))
+
+    def newest(self) -> list[tuple[str, int, str, float | None]]:
+        """(model, version, created, loss) of every model's newest version that has its state, by name."""
+        newest = f"SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}'"
+        return self._all(
+            "SELECT v.model, v.version, v.created, v.loss FROM models m JOIN versions v"
+            f" ON v.model = m.name AND v.version = ({newest}) ORDER BY m.name"
+        )
+
+    def job_states(self) -> dict[str, int]:
+        """How many jobs there are in each state."""
+        return dict(self._all("SELECT state, count(*) FROM jobs GROUP BY state"))
+
     def blobs(self, limit: int = NUMBERS) -> set[str]:
         """Every blob that a version or a dataset still needs, or some of them."""
         sql = f"SELECT blob FROM versions WHERE state = '{AVAILABLE}' UNION ALL SELECT blob FROM datasets LIMIT ?"
