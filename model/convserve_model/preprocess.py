@@ -72,6 +72,13 @@ class Preprocess:
             raise InputError("x holds a NaN, an infinity or a value too large for float32", "x")
         return converted
 
+    def pixels(self, x: Array) -> Array:
+        """[...,C,H,W] -> uint8: the inverse of `normalize`, as near as pixels can show it."""
+        mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
+        with np.errstate(over="ignore"):
+            scaled = (x * std + mean) / np.float32(self.scale)
+        return np.asarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
+
 
 def _divides(value: float) -> bool:
     return TINY <= value <= HUGE

@@ -1,18 +1,21 @@
 """The Flask application: all parts are built here and passed on."""
 
-import io
-import uuid
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-from flask import Flask, Request, Response, g
+from flask import Flask, Response
 
 from convserve_model import Engine
 from convserve_service import errors, logs
+from convserve_service.application import Application
+from convserve_service.counting import rows
+from convserve_service.counting.observer import Observer
+from convserve_service.counting.tallies import Tallies
 from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
 from convserve_service.models import Models
+from convserve_service.noted import noted
 from convserve_service.reader import Reader
 from convserve_service.routes import Routes
 from convserve_service.service import Service
@@ -21,29 +24,29 @@ from convserve_service.store.store import Store
 from convserve_service.streams import Streams
 from convserve_service.turns import Turns
 
-REQUEST_ID = "X-Request-Id"
 DEGRADED = "Convserve-Degraded"
 
 
-class InMemoryRequest(Request):
-    """Parts of a multipart body stay in memory, which the body's limit bounds: the root may be read-only."""
-
-    def _get_file_stream(self, *args: Any, **kwargs: Any) -> io.BytesIO:
-        return io.BytesIO()
-
-
-def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: False) -> Flask:
+def create_app(
+    settings: Settings, *, draining: Callable[[], bool] = lambda: False, tallies: Tallies | None = None
+) -> Flask:
     """A worker's application on the data directory of `settings`; make it after any fork.
 
-    While `draining`, the server says that it is not ready: it will stop soon.
+    While `draining`, the server says that it is not ready: it will stop soon. `tallies` are those of all workers.
     """
-    logs.configure()
-    app = Flask("convserve_service", static_folder=None)
-    app.request_class = InMemoryRequest
+    logs.configure(settings.log_format)
+    tallies = tallies or Tallies()
+    app = Application("convserve_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.merge_slashes = False
     store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
-    turns = Turns(store, settings.request_threads // 2)
+    tallies.stale = partial(rows.unneeded, store.catalog)
+    turns = Turns(
+        store,
+        settings.request_threads // 2,
+        waiting=partial(rows.told, tallies, rows.WRITERS_WAITING),
+        writing=partial(rows.told, tallies, rows.WRITERS),
+    )
     reader = Reader(store)
     models = Models(store, reader, turns, keep=settings.keep, most=settings.max_models)
     jobs = Jobs(store, models, turns, most=settings.max_jobs)
@@ -57,22 +60,21 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
         streams=Streams(jobs, max(1, settings.request_threads // 4), draining),
         settings=settings,
         draining=draining,
+        tallies=tallies,
     )
     routes = Routes(app)
     for register in REGISTER:
         register(routes, service)
     errors.register(app)
-    app.before_request(_start)
+    observer = Observer(tallies, routes.operations, access=settings.access_log)
+    app.before_request(observer.begin)
     app.after_request(_finish)
+    app.after_request(observer.finish)
     return app
 
 
-def _start() -> None:
-    g.request_id = uuid.uuid4().hex
-
-
 def _finish(response: Response) -> Response:
-    if "degraded" in g:
-        response.headers[DEGRADED] = str(g.degraded)
-    response.headers[REQUEST_ID] = g.request_id
+    lost = noted().degraded
+    if lost is not None:
+        response.headers[DEGRADED] = str(lost)
     return response

@@ -12,6 +12,7 @@ import structlog
 from gunicorn.app.base import BaseApplication
 
 from convserve_service import logs, memory
+from convserve_service.counting.tallies import Tallies
 from convserve_service.release import VERSION
 from convserve_service.settings import Settings
 from convserve_service.sharing import Counts, SharingWorker
@@ -23,29 +24,29 @@ STOPPING = {signal.SIGTERM, signal.SIGQUIT}
 log = structlog.get_logger("convserve")
 
 
-def run(settings: Settings, *, draining: Callable[[], bool]) -> None:
+def run(settings: Settings, *, draining: Callable[[], bool], tallies: Tallies) -> None:
     """Listen until SIGTERM; requests in flight finish."""
-    logs.configure()
+    logs.configure(settings.log_format)
     hold_signals_while_forking()
 
     class Application(BaseApplication):  # type: ignore[misc]
         def load_config(self) -> None:
-            for name, value in options(settings).items():
+            for name, value in options(settings, tallies).items():
                 self.cfg.set(name, value)
 
         def load(self) -> Any:
-            return _application(settings, draining)
+            return _application(settings, draining, tallies)
 
     Application().run()
 
 
-def _application(settings: Settings, draining: Callable[[], bool]) -> Any:
+def _application(settings: Settings, draining: Callable[[], bool], tallies: Tallies) -> Any:
     """The application; a worker that cannot have it tries again, for one that does not start would end the others."""
     from convserve_service.app import create_app
 
     while True:
         try:
-            return create_app(settings, draining=draining)
+            return create_app(settings, draining=draining, tallies=tallies)
         except (OSError, StoreUnavailable) as error:
             log.warning("a worker waits", error=str(error))
             if signal.sigpending() & STOPPING:
@@ -53,7 +54,7 @@ def _application(settings: Settings, draining: Callable[[], bool]) -> Any:
             time.sleep(AGAIN_SECONDS)
 
 
-def options(settings: Settings) -> dict[str, Any]:
+def options(settings: Settings, tallies: Tallies) -> dict[str, Any]:
     """gunicorn's options; every one that differs from its default has its reason here."""
     return {
         "bind": f"{settings.host}:{settings.port}",
@@ -69,8 +70,8 @@ def options(settings: Settings) -> dict[str, Any]:
         "preload_app": False,  # engines are made after the fork
         "proc_name": "convserve",
         "pre_fork": partial(_expect, Counts()),
-        "child_exit": _bury,
-        "post_fork": partial(_born, os.getpid()),
+        "child_exit": partial(_bury, tallies),
+        "post_fork": partial(_born, os.getpid(), tallies),
         "post_worker_init": partial(_begin, settings),
     }
 
@@ -89,12 +90,14 @@ def _expect(counts: Counts, server: Any, worker: Any) -> None:
     worker.counts, worker.slot = counts, counts.join()
 
 
-def _bury(server: Any, worker: Any) -> None:
+def _bury(tallies: Tallies, server: Any, worker: Any) -> None:
+    tallies.bury(1 + worker.slot)
     worker.counts.leave(worker.slot)
 
 
-def _born(arbiter: int, server: Any, worker: Any) -> None:
+def _born(arbiter: int, tallies: Tallies, server: Any, worker: Any) -> None:
     die_with(arbiter)
+    tallies.join(1 + worker.slot)
 
 
 def _begin(settings: Settings, worker: Any) -> None:

@@ -19,8 +19,8 @@ MODEL_VERSION = "Convserve-Model-Version"
 
 
 def json(members: Mapping[str, Any] | Sequence[Any], status: int = 200, version: int | None = None) -> Response:
-    """A JSON object; with the version that was used."""
-    response = Response(orjson.dumps(members), status, mimetype="application/json")
+    """A JSON object, arrays as nested lists; with the version that was used."""
+    response = Response(orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype="application/json")
     if version is not None:
         response.headers[MODEL_VERSION] = str(version)
     return response
@@ -40,6 +40,18 @@ def file(request: HttpRequest, body: bytes, digest: str, media_type: str = "appl
     response.set_etag(digest)
     response.make_conditional(request)
     return response
+
+
+def picture(png: bytes, live: Live) -> Response:
+    """A PNG that was made with one version."""
+    response = Response(png, mimetype="image/png")
+    response.headers[MODEL_VERSION] = str(live.version.version)
+    return response
+
+
+def wanted(request: HttpRequest, media_type: str) -> bool:
+    """Whether the request would rather have this media type than JSON."""
+    return request.accept_mimetypes.best_match(("application/json", media_type)) == media_type
 
 
 def written(row: VersionRow, steps: int, decoded: Request[Any] | None = None, losses: Sequence[Tensor] = ()) -> Reply:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,4 +28,6 @@ class Settings(BaseSettings):
     request_seconds: float = Field(default=60.0, gt=0)
     idempotency_hours: float = Field(default=24.0, ge=24)
     keep: int = Field(default=100, ge=1)
+    access_log: bool = False
+    log_format: Literal["logfmt", "json"] = "logfmt"
     drain_seconds: float = Field(default=1.0, ge=0)

@@ -10,6 +10,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from convserve_service import waiting
+
 YIELD_SECONDS = 0.01  # a worker that is too busy to accept by then has had its chance
 NOBODY = 0xFFFFFFFF
 
@@ -55,6 +57,15 @@ class SharingWorker(ThreadWorker):  # type: ignore[misc]
     @worker_connections.setter
     def worker_connections(self, most: int) -> None:
         self._most = most
+
+    def enqueue_req(self, conn: Any) -> None:
+        conn.queued = time.monotonic_ns()
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """A thread takes a connection with a request: the request is told how long it waited for that."""
+        waiting.tell(time.monotonic_ns() - conn.queued)
+        return super().handle(conn)
 
     def accept(self, listener: Any) -> None:
         """Accept, unless another has fewer connections and was not waited for yet."""

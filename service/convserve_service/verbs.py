@@ -2,24 +2,30 @@
 
 from typing import Any
 
+from convserve_model import METHODS
 from convserve_service.operations import BINARY, Media, Operation, Query, Scope
 from convserve_wire import paths, replies
 from convserve_wire.messages import (
     EvaluateRequest,
+    ExplainRequest,
     FitRequest,
     GradientsRequest,
+    IndexRequest,
     InferRequest,
+    LoadRequest,
     ModelSpec,
     Pictures,
     PredictRequest,
     StepRequest,
     TrainRequest,
+    V1Request,
     VersionRequest,
 )
 
 JSON, BYTES = "application/json", "application/octet-stream"
 FILE: Media = {BYTES: BINARY}
-PICTURES: Media = {"image/png": BINARY, "image/jpeg": BINARY, "multipart/form-data": Pictures}
+PICTURE: Media = {"image/png": BINARY, "image/jpeg": BINARY}
+PICTURES: Media = {**PICTURE, "multipart/form-data": Pictures}
 KEY = ("Idempotency-Key",)
 KNOWN = ("If-None-Match",)
 MATCH = (*KEY, "If-Match")
@@ -45,14 +51,16 @@ SERVER = Operation(
     "server", "GET", paths.SERVER, Scope.INFER, "The server: version, extensions, limits",
     reply=_json(replies.Server),
 )
-INDEX = Operation("index", "POST", paths.INDEX, Scope.INFER, "Every model", reply=_json(replies.Index))
+INDEX = Operation(
+    "index", "POST", paths.INDEX, Scope.INFER, "Every model", body=_json(IndexRequest), reply=_json(replies.Index),
+)
 LOAD = Operation(
-    "load", "POST", paths.LOAD, Scope.ADMIN, "Let a model answer", headers=KEY,
+    "load", "POST", paths.LOAD, Scope.ADMIN, "Let a model answer", body=_json(LoadRequest), headers=KEY,
     reply=_json(replies.Nothing),
 )
 UNLOAD = Operation(
-    "unload", "POST", paths.UNLOAD, Scope.ADMIN, "Let a model answer no one; its versions stay", headers=KEY,
-    reply=_json(replies.Nothing),
+    "unload", "POST", paths.UNLOAD, Scope.ADMIN, "Let a model answer no one; its versions stay",
+    body=_json(LoadRequest), headers=KEY, reply=_json(replies.Nothing),
 )
 CREATE = Operation(
     "create", "PUT", paths.MODEL, Scope.ADMIN, "Create a model: architecture, labels, preprocess, training, seed",
@@ -69,6 +77,18 @@ DELETE = Operation(
 MODEL_READY = Operation(
     "model_ready", "GET", paths.MODEL_READY, Scope.INFER, "Whether a model answers", versions=True,
     reply=_json(replies.ModelReadiness),
+)
+CONFIG = Operation(
+    "config", "GET", paths.CONFIG, Scope.INFER, "A model's configuration in Triton's form", versions=True,
+    reply=_json(replies.Configuration),
+)
+STATISTICS = Operation(
+    "statistics", "GET", paths.STATISTICS, Scope.INFER, "Counts and times of a model's inferences", versions=True,
+    reply=_json(replies.Statistics),
+)
+ALL_STATISTICS = Operation(
+    "all_statistics", "GET", paths.ALL_STATISTICS, Scope.INFER, "The same of every model",
+    reply=_json(replies.Statistics),
 )
 ARCHITECTURE = Operation(
     "architecture", "GET", paths.ARCHITECTURE, Scope.INFER,
@@ -91,6 +111,21 @@ GRADIENTS = Operation(
 EVALUATE = Operation(
     "evaluate", "POST", paths.EVALUATE, Scope.INFER, "Loss, accuracy, counts for each class",
     body=_tensors(EvaluateRequest), versions=True, reply=_json(replies.Evaluated),
+)
+EXPLAIN = Operation(
+    "explain", "POST", paths.EXPLAIN, Scope.GRADIENTS, "What a prediction rests on: tensors, or a heat map",
+    body={**_tensors(ExplainRequest), **PICTURE}, reply={**_tensors(replies.Tensors), "image/png": BINARY},
+    query=(
+        Query("method", "Of a picture: how to explain", choices=tuple(METHODS)),
+        Query("target", "The class that is asked about, by default the most probable one", 0),
+        Query("steps", "Of integrated_gradients", 1, 1000),
+        Query("baseline", "Of integrated_gradients: a number, in the units of the network's input"),
+        Query("samples", "Of smoothgrad", 1, 1000),
+        Query("noise", "Of smoothgrad: standard deviation, from 0 to 1 as a part of the input's range"),
+        Query("seed", "Of smoothgrad", 0),
+        Query("layer", "Of grad_cam: by default the last convolution"),
+    ),
+    versions=True,
 )
 TRAIN = Operation(
     "train", "POST", paths.TRAIN, Scope.TRAIN, "Steps over x and y: one request, one transaction, one new version",
@@ -155,7 +190,10 @@ DELETE_DATASET = Operation(
     "delete_dataset", "DELETE", paths.DATASET, Scope.TRAIN, "Remove a dataset that no unfinished job needs",
     headers=KEY, reply=_json(replies.DatasetDeleted),
 )
-ROOT = Operation("root", "GET", paths.ROOT, None, "Leads a browser to the page", statuses=(302,))
+ROOT = Operation(
+    "root", "GET", paths.ROOT, None, "Leads a browser to this page; tells others that the process runs, as V1 does",
+    reply=_json(replies.V1Alive), statuses=(200, 302),
+)
 OPENAPI = Operation(
     "openapi", "GET", paths.OPENAPI, None, "This document", headers=KNOWN, reply=_json(replies.OpenAPI),
     statuses=(200, 304),
@@ -166,4 +204,20 @@ DOCS = Operation(
 ASSET = Operation(
     "asset", "GET", paths.ASSET, None, "A file of this page", headers=KNOWN,
     reply={"text/javascript": BINARY, "text/css": BINARY, "image/svg+xml": BINARY}, statuses=(200, 304),
+)
+METRICS = Operation(
+    "metrics", "GET", paths.METRICS, Scope.INFER, "Metrics for Prometheus, over all processes",
+    reply={"text/plain": BINARY, "application/openmetrics-text": BINARY},
+)
+V1_INDEX = Operation(
+    "v1_index", "GET", paths.V1_INDEX, Scope.INFER, "Every model's name, in the V1 protocol",
+    reply=_json(replies.V1Index),
+)
+V1_READY = Operation(
+    "v1_ready", "GET", paths.V1_READY, Scope.INFER, "Whether a model answers, in the V1 protocol",
+    reply=_json(replies.V1Readiness), statuses=(200, 503),
+)
+V1_PREDICT = Operation(
+    "v1_predict", "POST", paths.V1_PREDICT, Scope.INFER, "Instances in, logits out, in the V1 protocol",
+    body=_json(V1Request), reply=_json(replies.V1Predictions),
 )

@@ -3,10 +3,10 @@
 Numbers of optimizers, losses and layers are checked where they are defined, in the model library.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from typing_extensions import TypedDict
 
 from convserve_wire.datatypes import DATATYPES
@@ -21,6 +21,13 @@ M = TypeVar("M", bound=BaseModel)
 Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
+def _given(value: Any) -> Any:
+    return {} if value is None else value
+
+
+Parameters = Annotated[Options, BeforeValidator(_given)]  # some stock clients send null for none
+
+
 class TensorHeader(BaseModel):
     """A tensor of a request: `data` in JSON, or `parameters.binary_data_size` bytes after the header."""
 
@@ -29,7 +36,7 @@ class TensorHeader(BaseModel):
     shape: list[int]
     datatype: Annotated[str, Field(json_schema_extra={"enum": list(DATATYPES)})]
     data: Annotated[Any, Field(description="The elements, nested or flat.")] = None
-    parameters: Options = {}
+    parameters: Parameters = {}
 
 
 class OutputHeader(BaseModel):
@@ -37,7 +44,7 @@ class OutputHeader(BaseModel):
 
     model_config = OPEN
     name: str = Field(min_length=1, max_length=256)
-    parameters: Options = {}
+    parameters: Parameters = {}
 
 
 class InferRequest(BaseModel):
@@ -45,9 +52,23 @@ class InferRequest(BaseModel):
 
     model_config = OPEN
     id: str | None = None
-    parameters: Options = {}
+    parameters: Parameters = {}
     inputs: Sequence[TensorHeader]
     outputs: Sequence[OutputHeader] | None = None
+
+
+class IndexRequest(BaseModel):
+    """Which models the repository is to list; stock clients send nothing."""
+
+    model_config = OPEN
+    ready: bool = False
+
+
+class LoadRequest(BaseModel):
+    """What stock clients send to load or unload a model."""
+
+    model_config = OPEN
+    parameters: Parameters = {}
 
 
 class OurTensorHeader(TensorHeader):
@@ -64,6 +85,10 @@ class OurRequest(InferRequest):
     model_config = CLOSED
     inputs: Sequence[OurTensorHeader]
     outputs: Sequence[OurOutputHeader] | None = None
+
+
+class Message(BaseModel):
+    model_config = CLOSED
 
 
 class GradientsRequest(OurRequest):
@@ -100,8 +125,30 @@ class EvaluateRequest(OurRequest):
     loss: Options | None = None
 
 
-class Message(BaseModel):
-    model_config = CLOSED
+class Explaining(Message):
+    """A method and its numbers; those that it does not have are refused where it is made."""
+
+    method: Literal["saliency", "input_x_gradient", "integrated_gradients", "smoothgrad", "grad_cam"]
+    steps: int | None = Field(default=None, ge=1, le=1000)  # of integrated_gradients
+    baseline: float | Sequence[float] | None = None  # of integrated_gradients, in the units of the network's input
+    samples: int | None = Field(default=None, ge=1, le=1000)  # of smoothgrad
+    noise: float | None = Field(default=None, ge=0, le=1)  # of smoothgrad, a part of the row's range
+    seed: Seed | None = None  # of smoothgrad
+    layer: str | None = None  # of grad_cam
+
+    def options(self) -> Options:
+        """The numbers that were given."""
+        return self.model_dump(include=set(Explaining.model_fields) - {"method"}, exclude_none=True)
+
+
+class ExplainRequest(OurRequest, Explaining):
+    """Inputs x and target; outputs explanation, completeness_error, target."""
+
+
+class ExplainQuery(Explaining):
+    """The same for a picture, in the query."""
+
+    target: int | None = Field(default=None, ge=0, lt=1 << 31)
 
 
 class Layer(BaseModel):
@@ -185,6 +232,12 @@ class PredictRequest(Message):
     instances: list[Base64Image | list[Any]] = Field(min_length=1)
 
 
+class V1Request(PredictRequest):
+    """The same in the V1 protocol, whose clients may add members."""
+
+    model_config = OPEN
+
+
 class Pictures(TypedDict):
     """A multipart body: each part named image is a PNG or JPEG."""
 
@@ -195,6 +248,14 @@ def parse(model: type[M], body: bytes | memoryview) -> M:
     """The message in a JSON body; WireError names the first member that does not fit."""
     try:
         return model.model_validate_json(bytes(body))
+    except ValidationError as error:
+        raise WireError(*_first(error)) from error
+
+
+def parse_query(model: type[M], query: Mapping[str, str]) -> M:
+    """The message in a query, whose numbers are text; WireError names the first parameter that does not fit."""
+    try:
+        return model.model_validate_strings(dict(query))
     except ValidationError as error:
         raise WireError(*_first(error)) from error
 

@@ -34,8 +34,7 @@ class Tensor:
 def from_json(data: Any, datatype: str, shape: Sequence[int], where: str) -> Array:
     """Nested or flat lists -> array; TensorError names the element that does not fit."""
     dtype = _dtype(datatype, shape, where)
-    flat = _flatten(data, tuple(shape), f"{where}.data")
-    kinds = set(map(type, flat))
+    flat, kinds = _flatten(data, tuple(shape), f"{where}.data")
     if not kinds <= TYPES[dtype.kind]:
         at = next(i for i, value in enumerate(flat) if type(value) not in TYPES[dtype.kind])
         got = "null" if flat[at] is None else f"a {type(flat[at]).__name__}"
@@ -99,16 +98,22 @@ def from_bytes(data: memoryview, datatype: str, shape: Sequence[int], where: str
 
 def to_json(tensor: Tensor) -> Array | list[str]:
     """What orjson writes as the flat `data`; NonFiniteOutput where JSON has no number for a value."""
-    array = np.ascontiguousarray(tensor.array).reshape(-1)
+    array = elements(tensor)
     if array.dtype.kind == "O":
         return [value.decode("utf-8", "replace") for value in array.tolist()]
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def elements(tensor: Tensor) -> Array:
+    """The elements in row-major order; NonFiniteOutput where JSON has no number for one."""
+    array = np.ascontiguousarray(tensor.array).reshape(-1)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise NonFiniteOutput(
             f"output '{tensor.name}' holds a NaN or an infinity, which JSON cannot carry; ask for it with"
             " binary_data true",
             "outputs",
         )
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+    return array
 
 
 def to_bytes(array: Array) -> bytes | memoryview:
@@ -136,15 +141,15 @@ def _dtype(datatype: str, shape: Sequence[int], where: str) -> np.dtype[Any]:
     return DATATYPES[datatype]
 
 
-def _flatten(data: Any, shape: tuple[int, ...], where: str) -> list[Any]:
-    """The elements in row-major order, from a flat list or from lists nested exactly as `shape` says."""
+def _flatten(data: Any, shape: tuple[int, ...], where: str) -> tuple[list[Any], set[type]]:
+    """The elements in row-major order and their types, from a flat list or lists nested exactly as `shape` says."""
     if not isinstance(data, list):
         raise TensorError(f"data is a {type(data).__name__}, but it must be a list", where)
-    count = prod(shape)
-    if not any(isinstance(value, list) for value in data):
+    count, kinds = prod(shape), set(map(type, data))
+    if list not in kinds:
         if len(data) != count:
             raise TensorError(f"data has {len(data)} elements, but shape {list(shape)} needs {count}", where)
-        return data
+        return data, kinds
     level: list[Any] = [data]
     for depth, size in enumerate(shape):
         for at, row in enumerate(level):
@@ -156,7 +161,7 @@ def _flatten(data: Any, shape: tuple[int, ...], where: str) -> list[Any]:
                     where + index,
                 )
         level = list(chain.from_iterable(level))
-    return level
+    return level, set(map(type, level))
 
 
 def _unravel(at: int, shape: tuple[int, ...]) -> list[int]:

@@ -13,6 +13,7 @@ from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.store.blobs import digest_of
 from convserve_wire import paths
+from convserve_wire.replies import V1Alive
 
 REVALIDATE, A_DAY = "no-cache", "max-age=86400"
 
@@ -37,7 +38,9 @@ def register(routes: Routes, service: Service) -> None:
         return _file(assets.FILES[asset], A_DAY)
 
     def root() -> Response:
-        return Response(status=302, headers={"Location": paths.DOCS})
+        if replies.wanted(request, "text/html"):
+            return Response(status=302, headers={"Location": paths.DOCS})
+        return replies.json(V1Alive(status="alive"))
 
     routes.add(verbs.ROOT, root)
     routes.add(verbs.OPENAPI, openapi)

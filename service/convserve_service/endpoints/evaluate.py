@@ -17,7 +17,7 @@ def register(routes: Routes, service: Service) -> None:
         live = service.live(model, version)
         decoded = decode_request(EvaluateRequest, body.data, body.header_length)
         inputs, spec = operands.take(decoded.tensors, ["x", "y"]), live.specification
-        x = operands.rows(live, inputs["x"], service.settings.max_rows)
+        x = service.rows(live, inputs["x"])
         loss = operands.training(spec.training, decoded.message).loss
         judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss)
         scores.finite("the loss", judged.loss)

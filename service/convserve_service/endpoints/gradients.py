@@ -22,7 +22,7 @@ def register(routes: Routes, service: Service) -> None:
         found = service.engine.gradients(
             spec.network,
             live.snapshot,
-            operands.rows(live, inputs["x"], service.settings.max_rows),
+            service.rows(live, inputs["x"]),
             loss=operands.training(spec.training, message).loss,
             target=inputs.get("y"),
             cotangent=inputs.get("cotangent"),

@@ -21,8 +21,8 @@ def register(routes: Routes, service: Service) -> None:
             decoded = decode_raw(body.data, spec.network.input)
         else:
             decoded = decode_request(InferRequest, body.data, body.header_length)
-        x = operands.rows(live, operands.take(decoded.tensors, ["x"])["x"], service.settings.max_rows)
-        found = service.engine.infer(spec.network, live.snapshot, x, decoded.output_names() or ("logits",))
+        x = service.rows(live, operands.take(decoded.tensors, ["x"])["x"])
+        found = service.infer(live, x, decoded.output_names() or ("logits",))
         for output in decoded.outputs or ():
             k = output.parameters.get("classification", 0)
             if type(k) is not int or (k and output.name != "logits"):

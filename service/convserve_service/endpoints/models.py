@@ -14,6 +14,8 @@ from convserve_wire.messages import ModelSpec, parse
 from convserve_wire.names import check_name
 from convserve_wire.replies import Created, Description, Metadata, ModelDeleted, ModelReadiness
 
+PLATFORM = "convserve_numpy"
+
 
 def register(routes: Routes, service: Service) -> None:
     def create(body: Body, key: Key | None, model: str) -> Reply:
@@ -40,7 +42,7 @@ def register(routes: Routes, service: Service) -> None:
         members: Metadata = {
             "name": model,
             "versions": [str(number) for number in ([newest] if version else service.reader.numbers(model, newest))],
-            "platform": "convserve_numpy",
+            "platform": PLATFORM,
             "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, *network.input]}],
             "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, network.classes]}],
         }

@@ -10,7 +10,7 @@ from convserve_service.service import Service
 from convserve_service.store.errors import StoreUnavailable
 from convserve_wire.replies import Alive, Limits, Readiness, Server
 
-EXTENSIONS = ["binary_tensor_data", "classification", "model_repository"]
+EXTENSIONS = ["binary_tensor_data", "classification", "model_configuration", "model_repository", "statistics"]
 
 
 def register(routes: Routes, service: Service) -> None:

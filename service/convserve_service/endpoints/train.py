@@ -29,7 +29,7 @@ def register(routes: Routes, service: Service) -> None:
                 spec.network,
                 operands.training(spec.training, message),
                 live.snapshot,
-                operands.rows(live, inputs["x"], service.settings.max_rows),
+                service.rows(live, inputs["x"], passes=message.epochs),
                 inputs["y"],
                 epochs=message.epochs,
                 batch_size=message.batch_size,

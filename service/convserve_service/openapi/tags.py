@@ -15,9 +15,9 @@ class Tag:
 TAGS = (
     Tag(
         "Models", "Make, describe and delete a model.",
-        ("create", "metadata", "architecture", "model_ready", "delete"),
+        ("create", "metadata", "architecture", "config", "model_ready", "delete"),
     ),
-    Tag("Answers", "Ask a model; nothing is changed.", ("predict", "infer", "evaluate", "gradients")),
+    Tag("Answers", "Ask a model; nothing is changed.", ("predict", "infer", "explain", "evaluate", "gradients")),
     Tag("Training", "One request, one transaction, one new version.", ("train", "step")),
     Tag(
         "Versions", "The history of a model, the weights in it, and names for versions.",
@@ -29,6 +29,8 @@ TAGS = (
     ),
     Tag("Jobs", "Long trainings on a dataset.", ("fit", "jobs", "job", "events", "cancel")),
     Tag("Repository", "V2's model repository.", ("index", "load", "unload")),
+    Tag("V1 protocol", "As TensorFlow Serving and KServe's V1 clients ask.", ("v1_index", "v1_ready", "v1_predict")),
+    Tag("Statistics", "Since the server's start, over all processes.", ("statistics", "all_statistics", "metrics")),
     Tag("Server", "The server itself, and this page.", ("server", "live", "ready", "root", "openapi", "docs", "asset")),
 )  # fmt: skip
 ONE_VERSION = Tag("One version", "The same on one version, by its number or alias, instead of the newest.")

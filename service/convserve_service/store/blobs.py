@@ -90,6 +90,15 @@ class Blobs:
     def names(self) -> set[str]:
         return set(os.listdir(self.folder))
 
+    def size(self) -> int:
+        """Bytes of all blobs."""
+        size = 0
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    size += entry.stat().st_size
+        return size
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """A file that is gone, empty or unreadable is lost; one of a folder that is not there is not.

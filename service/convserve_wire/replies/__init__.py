@@ -7,6 +7,8 @@ from convserve_wire.replies.answers import ClassCount, Evaluated, OutputTensor, 
 from convserve_wire.replies.models import Created, Description, Metadata, ModelDeleted, ModelReadiness, TensorMetadata
 from convserve_wire.replies.server import Alive, Error, Index, IndexEntry, Limits, Nothing, OpenAPI, Readiness, Server
 from convserve_wire.replies.stored import Dataset, DatasetDeleted, Datasets, Job, Jobs, Progress, State
+from convserve_wire.replies.triton import Configuration, Statistics, VersionStatistics
+from convserve_wire.replies.v1 import V1Alive, V1Index, V1Predictions, V1Readiness
 from convserve_wire.replies.versions import Alias, AliasDeleted, Trained, Version, Versions, Written
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "AliasDeleted",
     "Alive",
     "ClassCount",
+    "Configuration",
     "Created",
     "Dataset",
     "DatasetDeleted",
@@ -39,10 +42,16 @@ __all__ = [
     "Score",
     "Server",
     "State",
+    "Statistics",
     "TensorMetadata",
     "Tensors",
     "Trained",
+    "V1Alive",
+    "V1Index",
+    "V1Predictions",
+    "V1Readiness",
     "Version",
+    "VersionStatistics",
     "Versions",
     "Written",
 ]

@@ -1,0 +1,31 @@
+"""What is known of a request while it is answered: for its reply, for the log, for who counts."""
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import g
+
+
+@dataclass(slots=True)
+class Noted:
+    """Moments are monotonic, times in nanoseconds; `waited` for a thread. `model` and `version` once they are found.
+
+    `batch` rows were sent, `images` went through the network; it computed from `begun` to `done`.
+    """
+
+    verb: str
+    request_id: str
+    started: int
+    waited: int
+    model: str | None = None
+    version: int | None = None
+    degraded: int | None = None
+    batch: int = 0
+    images: int = 0
+    begun: int = 0
+    done: int = 0
+
+
+def noted() -> Noted:
+    """Of the request that this thread answers."""
+    return cast(Noted, g.noted)
