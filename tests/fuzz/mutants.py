@@ -43,7 +43,8 @@ def run(folder: Path, budget: Budget, say: Callable[[str], object]) -> None:
     end, done = monotonic() + 60 * budget.minutes, 0
     with attacked(folder) as target, requests.Session() as session:
         while done < budget.cases or monotonic() < end:
-            statuses = _round(target, session, budget.seed + done, min(ROUND, max(1, budget.cases - done)))
+            left = budget.cases - done
+            statuses = _round(target, session, budget.seed + done, min(ROUND, left) if left > 0 else ROUND)
             done += sum(statuses.values())
             _readable(target, session)
             say(f"mutants: {done:,} cases without a failure; {dict(sorted(statuses.items()))}")

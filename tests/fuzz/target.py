@@ -17,7 +17,7 @@ from tests.service.stored import file
 
 MODELS = ("tiny", "other", "victim")
 DATASETS = ("rows", "victim")
-GROWTH = 96 << 20  # bytes of a process: the cache of versions alone may take 64 MiB
+GROWTH = 32 << 20  # bytes of a process
 
 
 @dataclass(frozen=True)
