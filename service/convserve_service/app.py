@@ -3,16 +3,20 @@
 import io
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from flask import Flask, Request, Response, g
+from flask import Flask, Request, Response, g, request
+from werkzeug.exceptions import HTTPException
 
 from convserve_model import Engine
 from convserve_service import errors, logs
+from convserve_service.auth import Gate
 from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
 from convserve_service.models import Models
+from convserve_service.rates import Rates
 from convserve_service.reader import Reader
 from convserve_service.routes import Routes
 from convserve_service.service import Service
@@ -23,6 +27,7 @@ from convserve_service.turns import Turns
 
 REQUEST_ID = "X-Request-Id"
 DEGRADED = "Convserve-Degraded"
+DISCARDED = 1 << 16  # bytes at once
 
 
 class InMemoryRequest(Request):
@@ -59,20 +64,41 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
         draining=draining,
     )
     routes = Routes(app)
+    gate = Gate(store.catalog, open_without_keys=settings.insecure or settings.loopback)
+    rates = Rates(store.folder / "locks")
+
+    def begin() -> None:
+        g.request_id = uuid.uuid4().hex
+        api_key = gate.admit(routes.operations.get(request.endpoint or ""), request.headers.get("Authorization"))
+        g.owner = "" if api_key is None else api_key.id
+        if api_key is not None:
+            g.release = rates.take(api_key)
+
     for register in REGISTER:
         register(routes, service)
     errors.register(app)
-    app.before_request(_start)
+    app.before_request(begin)
     app.after_request(_finish)
     return app
 
 
-def _start() -> None:
-    g.request_id = uuid.uuid4().hex
+def _discard() -> None:
+    """Read what is left of a body within the limit: who still sends it would not see why it was refused."""
+    with suppress(HTTPException, OSError):
+        while request.stream.read(DISCARDED):
+            pass
 
 
 def _finish(response: Response) -> Response:
     if "degraded" in g:
         response.headers[DEGRADED] = str(g.degraded)
+    if response.status_code >= 400:
+        _discard()
+    if "release" in g:
+        if response.is_streamed:
+            response.call_on_close(g.release)
+        else:
+            g.release()  # before it is sent: who has it may ask again
     response.headers[REQUEST_ID] = g.request_id
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

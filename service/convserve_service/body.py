@@ -30,8 +30,8 @@ def read(request: Request, limit: int) -> Body:
     return Body(data, request.headers.get(HEADER_LENGTH), request.mimetype)
 
 
-def idempotency_key(request: Request, body: Body) -> Key | None:
-    """The Idempotency-Key with the fingerprint of what came with it; quoted or bare is the same key."""
+def idempotency_key(request: Request, body: Body, owner: str) -> Key | None:
+    """The Idempotency-Key of an API key, with the fingerprint of what came with it; quoted or bare is the same key."""
     text = request.headers.get("Idempotency-Key")
     if text is None:
         return None
@@ -42,7 +42,7 @@ def idempotency_key(request: Request, body: Body) -> Key | None:
     for part in (request.method, request.path, request.query_string.decode("latin-1"), body.header_length or ""):
         sha.update(part.encode() + b"\0")
     sha.update(body.data)
-    return Key("", value, sha.digest())
+    return Key(owner, value, sha.digest())
 
 
 def if_match(request: Request) -> int | None:

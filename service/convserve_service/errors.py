@@ -1,6 +1,9 @@
 """Errors become replies here and nowhere else: one table, always JSON, nothing of the inside.
 
 RequestError             a mistake in the request that no other package knows
+├── Unauthenticated      no API key, or not one of ours
+├── Forbidden            a key that is not good for this verb
+├── RateLimited          more requests than the key may send; `seconds` until it may again
 ├── UnsupportedMedia     a Content-Type that the verb does not take
 ├── ImageError           not a picture, or one too large
 ├── PreconditionError    a header that is not what it must be
@@ -9,6 +12,7 @@ RequestError             a mistake in the request that no other package knows
 └── DeadlineExceeded     the work took longer than a request may
 """
 
+import math
 from typing import Any
 
 import orjson
@@ -27,6 +31,18 @@ class RequestError(Exception):
     def __init__(self, message: str, where: str | None = None) -> None:
         super().__init__(message)
         self.where = where
+
+
+class Unauthenticated(RequestError): ...
+
+
+class Forbidden(RequestError): ...
+
+
+class RateLimited(RequestError):
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
 
 
 class UnsupportedMedia(RequestError): ...
@@ -71,6 +87,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {  # the first class that fits
     wire.WireError: (400, "invalid_request"),
     NonFiniteError: (422, "non_finite_step"),
     ModelError: (400, "does_not_fit"),
+    Unauthenticated: (401, "unauthenticated"),
+    Forbidden: (403, "forbidden"),
+    RateLimited: (429, "rate_limited"),
     UnsupportedMedia: (415, "unsupported_media_type"),
     ImageError: (400, "invalid_image"),
     ModelUnloaded: (400, "model_unloaded"),
@@ -102,7 +121,9 @@ def answer(error: Exception) -> Response:
             if isinstance(error, store.VersionConflict):
                 response.headers["Convserve-Model-Version"] = str(error.current)
             if status in RETRY_AFTER or isinstance(error, store.KeyInFlight):
-                response.headers["Retry-After"] = "1"
+                response.headers["Retry-After"] = str(math.ceil(getattr(error, "seconds", 1)))
+            if status == 401:
+                response.headers["WWW-Authenticate"] = "Bearer"
             if status >= 500:
                 log.warning("unavailable", request_id=g.request_id, error=str(error))
             return response

@@ -1,5 +1,6 @@
 """Settings: every option of `convserve serve`, from the environment as CONVSERVE_<NAME>."""
 
+import ipaddress
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CONVSERVE_", frozen=True, extra="ignore")
 
     host: str = "127.0.0.1"
+    insecure: bool = False
     port: int = Field(default=8000, ge=0, le=65535)
     data_dir: Path = Path("convserve-data")
     workers: int = Field(default=1, ge=1, le=64)
@@ -28,3 +30,11 @@ class Settings(BaseSettings):
     idempotency_hours: float = Field(default=24.0, ge=24)
     keep: int = Field(default=100, ge=1)
     drain_seconds: float = Field(default=1.0, ge=0)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches the address."""
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host == "localhost"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, request
+from flask import Response, g, request
 
 from convserve_service import body as bodies
 from convserve_service import replies
@@ -19,7 +19,7 @@ def writing(service: Service, view: Writer) -> Callable[..., Response]:
 
     def endpoint(**parts: Any) -> Response:
         body: Body = bodies.read(request, service.settings.max_body)
-        key: Key | None = bodies.idempotency_key(request, body)
+        key: Key | None = bodies.idempotency_key(request, body, g.owner)
         stored = None if key is None else service.store.replay(key)
         return replies.send(request, stored or view(body, key, **parts))
 

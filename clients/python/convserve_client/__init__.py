@@ -5,6 +5,7 @@ from convserve_client.errors import (
     Conflict,
     ConnectionFailed,
     ConvserveError,
+    Forbidden,
     Invalid,
     JobFailed,
     NotFound,
@@ -13,6 +14,7 @@ from convserve_client.errors import (
     RequestError,
     RequestTimeout,
     ServerError,
+    Unauthenticated,
 )
 from convserve_client.jobs import Job
 from convserve_client.model import Model
@@ -38,6 +40,7 @@ __all__ = [
     "ConvserveError",
     "Dataset",
     "Evaluation",
+    "Forbidden",
     "Gradients",
     "Invalid",
     "Job",
@@ -53,5 +56,6 @@ __all__ = [
     "Retries",
     "ServerError",
     "Trained",
+    "Unauthenticated",
     "Version",
 ]

@@ -16,7 +16,7 @@ from typing import Any
 from convserve_service.store import schema
 from convserve_service.store.errors import CommitUnknown, StoreUnavailable
 from convserve_service.store.locks import locked
-from convserve_service.store.records import AVAILABLE, DatasetRow, JobRow, ModelRow, Reply, VersionRow
+from convserve_service.store.records import AVAILABLE, ApiKey, DatasetRow, JobRow, ModelRow, Reply, VersionRow
 from convserve_service.store.schema import listed
 from convserve_service.store.transaction import REPLY, UNENDED, Transaction
 
@@ -136,6 +136,11 @@ class Catalog:
         """(id, JSON) of a job's events after an id, in order."""
         return self._all("SELECT id, data FROM events WHERE job = ? AND id > ? ORDER BY id LIMIT 1000", job, after)
 
+    def api_keys(self) -> list[ApiKey]:
+        """Every API key that was not revoked, by name."""
+        rows = self._all(f"SELECT {listed(schema.API_KEY)} FROM keys ORDER BY name")
+        return [schema.api_key(row) for row in rows]
+
     def damage(self) -> list[str]:
         """What SQLite finds wrong with the file itself."""
         found = [str(row[0]) for row in self._all("PRAGMA integrity_check")]
@@ -208,14 +213,18 @@ class Catalog:
         return connection
 
     def _prepare(self) -> None:
-        """Make the tables where there are none; one that has them is only read, for the disk may refuse writes."""
-        if self._format() == 0:
+        """Make the tables that are missing, as in a catalog of an older release.
+
+        One that has them is only read, for the disk may refuse writes.
+        """
+        if self._format() < schema.VERSION:
             with locked(self._lock):
-                if self._format() == 0:
+                if (found := self._format()) == 0:
                     self._connection().execute("PRAGMA journal_mode = WAL")
-                    self._connection().executescript(
-                        f"BEGIN IMMEDIATE; {schema.TABLES} PRAGMA user_version = {schema.VERSION}; COMMIT;"
-                    )
+                steps = "".join(schema.STEPS[found:])
+                self._connection().executescript(
+                    f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {max(found, schema.VERSION)}; COMMIT;"
+                )
         if (found := self._format()) != schema.VERSION:
             raise StoreUnavailable(
                 f"the catalog has format {found}, but this release reads {schema.VERSION};"
