@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from convserve_model import optimizers, targets
-from convserve_model.errors import InputError, ModelError, NonFiniteError, WeightsError
+from convserve_model.errors import InputError, ModelError, NonFiniteError, WeightsError, some, told
 from convserve_model.executor import Executor, Result
 from convserve_model.losses import Loss
 from convserve_model.network import Network, Node
@@ -167,7 +167,7 @@ class Engine:
                 raise WeightsError(f"the gradient of {name!r} has shape {shape}, not {list(view.shape)}", GRAD + name)
         if extra := sorted(set(gradients) - set(snapshot.parameters)):
             raise WeightsError(
-                f"the model has no parameter {extra[0]!r}; it has {', '.join(snapshot.parameters)}", GRAD + extra[0]
+                f"the model has no parameter {told(extra[0])}; it has {some(snapshot.parameters)}", GRAD + extra[0]
             )
         gradient = snapshot.layout.copied(gradients, snapshot.dtype)
         return self._apply(training, snapshot, gradient, _fit_buffers(snapshot, buffers or {}))
@@ -291,7 +291,7 @@ def _layers(network: Network, outputs: Sequence[str]) -> tuple[str, ...]:
     """Layer names of outputs; `logits` is the last layer's."""
     for name in outputs:
         if name != "logits" and name not in network.names:
-            raise ModelError(f"there is no output {name!r}; there are logits, {', '.join(network.names)}", "outputs")
+            raise ModelError(f"there is no output {told(name)}; there are logits, {some(network.names)}", "outputs")
     return tuple(network.last.name if name == "logits" else name for name in outputs)
 
 
@@ -324,8 +324,9 @@ def _learning(network: Network) -> Want:
 def _fit_buffers(snapshot: Snapshot, buffers: Mapping[str, Array]) -> dict[str, Array]:
     for name, array in buffers.items():
         if name not in snapshot.buffers:
-            known = ", ".join(snapshot.buffers) or "none"
-            raise WeightsError(f"the model has no buffer {name!r}; it has {known}", f"buffer/{name}")
+            raise WeightsError(
+                f"the model has no buffer {told(name)}; it has {some(snapshot.buffers)}", f"buffer/{name}"
+            )
         if array.shape != snapshot.buffers[name].shape:
             needed = list(snapshot.buffers[name].shape)
             raise WeightsError(f"buffer {name!r} has shape {list(array.shape)}, not {needed}", f"buffer/{name}")

@@ -4,18 +4,21 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from convserve_model.errors import OptionError
+from convserve_model.errors import OptionError, told
 from convserve_model.protocols import Pair
+
+MOST = 1 << 53
 
 
 def check(name: str, value: Any, fits: bool, needed: str) -> None:
     """OptionError unless `fits`."""
     if not fits:
-        raise OptionError(f"{name} is {value!r}, but it must be {needed}", name)
+        raise OptionError(f"{name} is {told(value)}, but it must be {needed}", name)
 
 
 def integer(name: str, value: Any, minimum: int) -> None:
     check(name, value, _is_int(value) and value >= minimum, f"an integer of at least {minimum}")
+    check(name, value, value <= MOST, f"at most {MOST}")
 
 
 def number(name: str, value: Any, fits: Callable[[float], bool], needed: str) -> None:

@@ -14,7 +14,8 @@ from convserve_wire.errors import NonFiniteOutput, TensorError
 
 Array = npt.NDArray[Any]
 TYPES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str}}
-MAX_DIMENSIONS = 32
+MAX_DIMENSIONS = 8
+MAX_EXTENT = 1 << 40  # elements, axes of length 0 counted as 1: NumPy counts so, and gives up where int64 does
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +129,8 @@ def _dtype(datatype: str, shape: Sequence[int], where: str) -> np.dtype[Any]:
             f"shape has {len(shape)} dimensions or a negative one, but it must have at most {MAX_DIMENSIONS}, from 0",
             f"{where}.shape",
         )
+    if prod(size or 1 for size in shape) > MAX_EXTENT:
+        raise TensorError("shape is larger than any array; check its sizes", f"{where}.shape")
     return DATATYPES[datatype]
 
 

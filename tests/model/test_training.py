@@ -7,7 +7,7 @@ import pytest
 from convserve_model import OPTIMIZERS, OptionError, Training
 
 BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
-    "unknown field": ({"lr": 1}, "has no field lr", None),
+    "unknown field": ({"lr": 1}, "has no field 'lr'", None),
     "unknown loss": ({"loss": {"name": "hinge"}}, "'hinge'.*cross_entropy", "loss.name"),
     "loss without a name": ({"loss": {}}, "None", "loss.name"),
     "another loss's option": ({"loss": {"name": "mse", "delta": 1.0}}, "mse has no field delta", None),
