@@ -1,16 +1,19 @@
 """The Flask application: all parts are built here and passed on."""
 
 import io
+import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from flask import Flask, Request, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from convserve_model import Engine
-from convserve_service import errors, logs
+from convserve_service import body as bodies
+from convserve_service import errors, logs, sizes
 from convserve_service.auth import Gate
 from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
@@ -18,6 +21,7 @@ from convserve_service.jobs import Jobs
 from convserve_service.models import Models
 from convserve_service.rates import Rates
 from convserve_service.reader import Reader
+from convserve_service.room import Room
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.settings import Settings
@@ -28,6 +32,7 @@ from convserve_service.turns import Turns
 REQUEST_ID = "X-Request-Id"
 DEGRADED = "Convserve-Degraded"
 DISCARDED = 1 << 16  # bytes at once
+LARGE = 1 << 18  # bytes of a body whose memory is counted
 
 
 class InMemoryRequest(Request):
@@ -47,11 +52,15 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
     app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.merge_slashes = False
-    store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
+    store = Store.open(
+        settings.data_dir, reply_hours=settings.idempotency_hours,
+        most_bytes=settings.max_store, most_catalog=settings.max_catalog,
+    )  # fmt: skip
     turns = Turns(store, settings.request_threads // 2)
     reader = Reader(store)
     models = Models(store, reader, turns, keep=settings.keep, most=settings.max_models)
     jobs = Jobs(store, models, turns, most=settings.max_jobs)
+    room = Room(settings.max_memory)
     service = Service(
         store=store,
         reader=reader,
@@ -60,6 +69,7 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
         jobs=jobs,
         engine=Engine(settings.threads),
         streams=Streams(jobs, max(1, settings.request_threads // 4), draining),
+        room=room,
         settings=settings,
         draining=draining,
     )
@@ -68,17 +78,25 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
     rates = Rates(store.folder / "locks")
 
     def begin() -> None:
-        g.request_id = uuid.uuid4().hex
+        g.began, g.request_id = time.monotonic(), uuid.uuid4().hex
         api_key = gate.admit(routes.operations.get(request.endpoint or ""), request.headers.get("Authorization"))
         g.owner = "" if api_key is None else api_key.id
         if api_key is not None:
             g.release = rates.take(api_key)
+        length = request.content_length or 0
+        if length > LARGE:
+            service.take(sizes.body(length, bodies.json_length(request, length)), "the body")
+
+    def finish(response: Response) -> Response:
+        if "taken" in g and g.taken:
+            response.call_on_close(partial(room.give, g.taken))
+        return _finish(response)
 
     for register in REGISTER:
         register(routes, service)
     errors.register(app)
     app.before_request(begin)
-    app.after_request(_finish)
+    app.after_request(finish)
     return app
 
 

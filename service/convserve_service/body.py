@@ -12,6 +12,7 @@ from convserve_wire.compression import decompress
 from convserve_wire.envelope import HEADER_LENGTH
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
+NO_JSON = {"image/png", "image/jpeg", "multipart/form-data"}
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -28,6 +29,14 @@ def read(request: Request, limit: int) -> Body:
     """The body, decompressed; the limits of werkzeug and of `decompress` hold before memory is taken."""
     data = decompress(request.get_data(cache=True), request.headers.get("Content-Encoding"), limit)
     return Body(data, request.headers.get(HEADER_LENGTH), request.mimetype)
+
+
+def json_length(request: Request, length: int) -> int:
+    """How many bytes of a body may be JSON; all of them, as far as headers say."""
+    header = request.headers.get(HEADER_LENGTH, "")
+    if request.mimetype in NO_JSON:
+        return 0
+    return min(int(header), length) if NUMBER.fullmatch(header) else length
 
 
 def idempotency_key(request: Request, body: Body, owner: str) -> Key | None:

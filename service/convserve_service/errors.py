@@ -9,6 +9,7 @@ RequestError             a mistake in the request that no other package knows
 ├── PreconditionError    a header that is not what it must be
 ├── ModelUnloaded        the model is there but not loaded
 ├── LimitError           more than this server takes
+├── Busy                 others have what this request needs
 └── DeadlineExceeded     the work took longer than a request may
 """
 
@@ -60,6 +61,9 @@ class ModelUnloaded(RequestError): ...
 class LimitError(RequestError): ...
 
 
+class Busy(RequestError): ...
+
+
 class DeadlineExceeded(RequestError): ...
 
 
@@ -94,6 +98,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {  # the first class that fits
     ImageError: (400, "invalid_image"),
     ModelUnloaded: (400, "model_unloaded"),
     LimitError: (413, "too_large"),
+    Busy: (503, "busy"),
     DeadlineExceeded: (503, "deadline_exceeded"),
     RequestError: (400, "invalid_request"),
 }

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 from flask import g
 
-from convserve_model import Engine
+from convserve_model import Engine, Network
 from convserve_service.datasets import Datasets
-from convserve_service.errors import DeadlineExceeded
+from convserve_service.errors import DeadlineExceeded, LimitError
 from convserve_service.jobs import Jobs
 from convserve_service.live import Live
 from convserve_service.models import Change, Models
 from convserve_service.operands import loaded
 from convserve_service.reader import Reader
+from convserve_service.room import Room
 from convserve_service.settings import Settings
 from convserve_service.store.records import Key, Reply
 from convserve_service.store.store import Store
@@ -30,6 +31,7 @@ class Service:
     jobs: Jobs
     engine: Engine
     streams: Streams
+    room: Room
     settings: Settings
     draining: Callable[[], bool]
 
@@ -49,9 +51,28 @@ class Service:
         """`change` makes of the newest version the next one."""
         return self.models.write(check_name(model), lambda live: change(_told(live)), key=key, if_match=if_match)
 
-    def deadline(self) -> Callable[[], None]:
-        """A check for between two steps: DeadlineExceeded when the request has taken too long."""
-        end = time.monotonic() + self.settings.request_seconds
+    def allow(
+        self, network: Network, rows: int, *, reply: int = 0, more: int = 0, backward: bool = False, train: bool = False
+    ) -> Callable[[], None]:
+        """Memory for a run over rows at once, for its reply and for `more` bytes, until that is sent; see `Room`.
+
+        What it gives is to be called again and again: it raises DeadlineExceeded when the request has taken too long.
+        """
+        if reply > self.settings.max_reply:
+            raise LimitError(
+                f"the reply would have about {reply >> 20:,} MiB, but this server sends"
+                f" {self.settings.max_reply >> 20:,}; ask for fewer rows or outputs, or for binary_data"
+            )
+        size = self.engine.footprint(network, rows, backward=backward, train=train)
+        self.take(size + 2 * reply + more, f"{rows} rows of this network at once")
+        return self._deadline()
+
+    def take(self, size: int, what: str) -> None:
+        """Memory for what a request is about to do, until its reply is sent."""
+        g.taken = g.get("taken", 0) + self.room.take(size, what)
+
+    def _deadline(self) -> Callable[[], None]:
+        end = g.began + self.settings.request_seconds
 
         def check() -> None:
             if time.monotonic() > end:

@@ -18,7 +18,8 @@ def register(routes: Routes, service: Service) -> None:
         inputs, spec = operands.take(decoded.tensors, ["x", "y"]), live.specification
         x = operands.rows(live, inputs["x"], service.settings.max_rows)
         loss = operands.training(spec.training, decoded.message).loss
-        judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss)
+        check = service.allow(spec.network, len(x))
+        judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss, check=check)
         members = {
             "model_name": model,
             "model_version": str(live.version.version),

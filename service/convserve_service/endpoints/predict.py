@@ -5,7 +5,7 @@ import binascii
 
 from flask import Response, request
 
-from convserve_service import images, operands, replies, scores, verbs
+from convserve_service import images, operands, replies, scores, sizes, verbs
 from convserve_service.body import read
 from convserve_service.errors import LimitError, RequestError, UnsupportedMedia
 from convserve_service.live import Live
@@ -57,10 +57,17 @@ def register(routes: Routes, service: Service) -> None:
         if len(batch) > service.settings.max_rows:
             raise LimitError(f"there are {len(batch)} pictures, but one request may have {service.settings.max_rows}")
         x = operands.rows(live, stack(batch), service.settings.max_rows)
-        logits = service.engine.infer(live.specification.network, live.snapshot, x)["logits"]
+        spec, k = live.specification, int(top_k)
+        check = service.allow(
+            spec.network,
+            len(x),
+            reply=sizes.classes(spec, len(x), k),
+            more=sizes.OBJECTS * len(x) * min(k, spec.network.classes),
+        )
+        logits = service.engine.infer(spec.network, live.snapshot, x, check=check)["logits"]
         number = live.version.version
         members = {"model_name": model, "model_version": str(number)}
-        predictions = scores.best(live.specification, logits, int(top_k))
+        predictions = scores.best(spec, logits, k)
         return replies.json({**members, "predictions": predictions}, version=number)
 
     routes.add(verbs.PREDICT, predict)

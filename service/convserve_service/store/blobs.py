@@ -6,12 +6,12 @@ import mmap
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from convserve_service.store.errors import BlobLost, StoreUnavailable
+from convserve_service.store.errors import BlobLost, StoreFull, StoreUnavailable
 
 LOST = {errno.ENOENT, errno.EIO, errno.EUCLEAN, errno.ENODATA}
 
@@ -25,14 +25,16 @@ class Blob:
 
 
 class Blobs:
-    """A folder of blobs."""
+    """A folder of blobs, of at most `most` bytes together where that is given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, most: int | None = None) -> None:
         self.folder = folder
+        self._most = most
         make_folder(folder)
 
-    def write(self, chunks: Iterable[bytes | memoryview]) -> Blob:
+    def write(self, chunks: Sequence[bytes | memoryview]) -> Blob:
         """A new blob, on disk with its name; StoreUnavailable where the disk refuses (the file is abandoned)."""
+        self._check_room(sum(map(len, chunks)))
         name = f"{secrets.token_hex(16)}.safetensors"
         path = self.folder / name
         sha = hashlib.sha256()
@@ -89,6 +91,21 @@ class Blobs:
 
     def names(self) -> set[str]:
         return set(os.listdir(self.folder))
+
+    def _check_room(self, size: int) -> None:
+        """StoreFull where so many bytes more would be too many."""
+        if self._most is None:
+            return
+        used = 0
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):  # collected meanwhile
+                    used += entry.stat().st_size
+        if used + size > self._most:
+            raise StoreFull(
+                f"the store holds {used:,} bytes and may hold {self._most:,}, too few for {size:,} more;"
+                " delete models or datasets"
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

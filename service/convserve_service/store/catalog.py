@@ -21,6 +21,7 @@ from convserve_service.store.schema import listed
 from convserve_service.store.transaction import REPLY, UNENDED, Transaction
 
 CHECKPOINT_PAGES = 1000
+PAGE_BYTES = 4096  # SQLite's default
 NUMBERS = 1 << 62  # no version has a number as high
 BUSY_SECONDS = 2.0  # how long a program that ignores our lock may hold SQLite's; its next victims wait less
 NO_SECONDS = 0.05
@@ -29,10 +30,14 @@ NOT_COMMITTED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READON
 
 
 class Catalog:
-    """One database file. A connection for each thread; reads are autocommit, writes go through `transaction`."""
+    """One database file. A connection for each thread; reads are autocommit, writes go through `transaction`.
 
-    def __init__(self, path: Path) -> None:
+    Beyond `most` bytes it is as full as a disk may be.
+    """
+
+    def __init__(self, path: Path, *, most: int | None = None) -> None:
         self._path = path
+        self._most = most
         self._lock = path.with_suffix(".lock")
         self._local = threading.local()
         self._patience = BUSY_SECONDS
@@ -240,6 +245,8 @@ class Catalog:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_SECONDS)
             for pragma in ("synchronous = FULL", "wal_autocheckpoint = 0", "foreign_keys = ON", "mmap_size = 0"):
                 connection.execute(f"PRAGMA {pragma}")
+            if self._most is not None:
+                connection.execute(f"PRAGMA max_page_count = {self._most // PAGE_BYTES}")
             self._local.connection = connection
         return connection
 
@@ -251,7 +258,7 @@ class Catalog:
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         wal = self._path.with_name(self._path.name + "-wal")
-        if wal.stat().st_size > CHECKPOINT_PAGES * 4096:
+        if wal.stat().st_size > CHECKPOINT_PAGES * PAGE_BYTES:
             connection.execute("PRAGMA busy_timeout = 0")  # who reads for long must not hold up writers
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

@@ -17,7 +17,7 @@ StoreError
 ├── KeyReused              an idempotency key that came with another request
 ├── KeyInFlight            the first request with this key is still running
 ├── BlobLost               a file is gone, cannot be read or is not what was written
-├── StoreFull              as many models or datasets as a store takes
+├── StoreFull              as many models, datasets or bytes as a store takes
 ├── StoreBusy              too many writers or jobs wait already
 └── StoreUnavailable       the disk or the catalog refused
     └── CommitUnknown      COMMIT itself failed: after a crash it may turn out to have happened
