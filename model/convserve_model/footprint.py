@@ -1,4 +1,4 @@
-"""About how much memory a run takes, from shapes alone: an upper bound for networks of more than a few layers."""
+"""About how much memory a run takes, from shapes alone: an upper bound but for a few MiB of work space a thread."""
 
 from functools import lru_cache
 from math import prod

@@ -1,19 +1,14 @@
 """The Flask application: all parts are built here and passed on."""
 
 import io
-import time
-import uuid
 from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
-from flask import Flask, Request, Response, g, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Request
 
 from convserve_model import Engine
-from convserve_service import body as bodies
-from convserve_service import errors, logs, sizes
+from convserve_service import errors, logs
+from convserve_service.admission import Admission
 from convserve_service.auth import Gate
 from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
@@ -28,11 +23,6 @@ from convserve_service.settings import Settings
 from convserve_service.store.store import Store
 from convserve_service.streams import Streams
 from convserve_service.turns import Turns
-
-REQUEST_ID = "X-Request-Id"
-DEGRADED = "Convserve-Degraded"
-DISCARDED = 1 << 16  # bytes at once
-LARGE = 1 << 18  # bytes of a body whose memory is counted
 
 
 class InMemoryRequest(Request):
@@ -75,48 +65,10 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
     )
     routes = Routes(app)
     gate = Gate(store.catalog, open_without_keys=settings.insecure or settings.loopback)
-    rates = Rates(store.folder / "locks")
-
-    def begin() -> None:
-        g.began, g.request_id = time.monotonic(), uuid.uuid4().hex
-        api_key = gate.admit(routes.operations.get(request.endpoint or ""), request.headers.get("Authorization"))
-        g.owner = "" if api_key is None else api_key.id
-        if api_key is not None:
-            g.release = rates.take(api_key)
-        length = request.content_length or 0
-        if length > LARGE:
-            service.take(sizes.body(length, bodies.json_length(request, length)), "the body")
-
-    def finish(response: Response) -> Response:
-        if "taken" in g and g.taken:
-            response.call_on_close(partial(room.give, g.taken))
-        return _finish(response)
-
+    admission = Admission(routes.operations, gate, Rates(store.folder / "locks"), room)
     for register in REGISTER:
         register(routes, service)
     errors.register(app)
-    app.before_request(begin)
-    app.after_request(finish)
+    app.before_request(admission.begin)
+    app.after_request(admission.finish)
     return app
-
-
-def _discard() -> None:
-    """Read what is left of a body within the limit: who still sends it would not see why it was refused."""
-    with suppress(HTTPException, OSError):
-        while request.stream.read(DISCARDED):
-            pass
-
-
-def _finish(response: Response) -> Response:
-    if "degraded" in g:
-        response.headers[DEGRADED] = str(g.degraded)
-    if response.status_code >= 400:
-        _discard()
-    if "release" in g:
-        if response.is_streamed:
-            response.call_on_close(g.release)
-        else:
-            g.release()  # before it is sent: who has it may ask again
-    response.headers[REQUEST_ID] = g.request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response

@@ -69,7 +69,8 @@ class Service:
 
     def take(self, size: int, what: str) -> None:
         """Memory for what a request is about to do, until its reply is sent."""
-        g.taken = g.get("taken", 0) + self.room.take(size, what)
+        if taken := self.room.take(size, what):
+            g.taken += taken
 
     def _deadline(self) -> Callable[[], None]:
         end = g.began + self.settings.request_seconds

@@ -25,6 +25,8 @@ def outputs(network: Network, names: Iterable[str], rows: int, binary: Callable[
 
 def classes(specification: Specification, rows: int, k: int) -> int:
     """Bytes of a reply with k classes for each row."""
+    if not k:
+        return 0
     return rows * min(k, specification.network.classes) * (CLASS + max(map(len, specification.labels or ("",))))
 
 

@@ -15,6 +15,7 @@ from convserve_wire.errors import NonFiniteOutput, TensorError
 Array = npt.NDArray[Any]
 TYPES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str}}
 MAX_DIMENSIONS = 8
+MAX_TEXTS = 4_000_000  # elements of BYTES: each is an object
 MAX_EXTENT = 1 << 40  # elements, axes of length 0 counted as 1: NumPy counts so, and gives up where int64 does
 
 
@@ -182,6 +183,8 @@ def _objects(values: list[bytes], shape: Sequence[int]) -> Array:
 
 
 def _split_bytes(data: memoryview, count: int, where: str) -> list[bytes]:
+    if count > MAX_TEXTS:
+        raise TensorError(f"{count} BYTES are too many; at most {MAX_TEXTS} may be in one tensor", f"{where}.shape")
     values: list[bytes] = []
     at = 0
     while at < len(data) and len(values) < count:

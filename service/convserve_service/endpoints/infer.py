@@ -24,7 +24,9 @@ def register(routes: Routes, service: Service) -> None:
         x = operands.rows(live, operands.take(decoded.tensors, ["x"])["x"], service.settings.max_rows)
         names = decoded.output_names() or ("logits",)
         k = _classification(decoded)
-        reply = sizes.outputs(spec.network, names, len(x), decoded.binary) + sizes.classes(spec, len(x), k)
+        reply = sizes.outputs(spec.network, names, len(x), decoded.binary) + (
+            sizes.classes(spec, len(x), k) if k else 0
+        )
         check = service.allow(spec.network, len(x), reply=reply, more=sizes.OBJECTS * len(x) * k)
         found = service.engine.infer(spec.network, live.snapshot, x, names, check=check)
         if k:
