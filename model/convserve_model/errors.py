@@ -53,7 +53,8 @@ def told(value: object) -> str:
 def some(names: Iterable[str]) -> str:
     """The first few names, for a message."""
     listed = list(names)
-    return ", ".join(listed[:8]) + (", ..." if len(listed) > 8 else "") if listed else "none"
+    text = ", ".join(listed[:8]) + (", ..." if len(listed) > 8 else "") if listed else "none"
+    return text if len(text) <= 2 * MOST_TOLD else text[: 2 * MOST_TOLD] + "..."
 
 
 class ShapeError(Exception):

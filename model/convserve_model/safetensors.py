@@ -15,7 +15,7 @@ from convserve_model.errors import SafetensorsError, told
 from convserve_model.protocols import Array
 
 ALIGNMENT = 64
-MAX_HEADER = 100_000_000  # bytes, as in the reference implementation
+MAX_HEADER = 8 << 20  # bytes: each entry becomes objects of twenty times its size
 MAX_EXTENT = 1 << 59  # elements but for axes of length 0, which NumPy counts as 1: 8 bytes of each must fit an int64
 DTYPES: dict[str, str] = {
     "BOOL": "|b1", "U8": "|u1", "I8": "|i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",

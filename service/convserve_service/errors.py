@@ -146,7 +146,12 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def _reply(status: int, message: str, code: str, where: str | None) -> Response:
-    body: dict[str, Any] = {"error": message, "code": code}
+    body: dict[str, Any] = {"error": _text(message), "code": code}
     if where is not None:
-        body["where"] = where
+        body["where"] = _text(where)
     return Response(orjson.dumps(body), status, mimetype="application/json")
+
+
+def _text(text: str) -> str:
+    """What UTF-8 can carry: names that clients send may hold half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()

@@ -11,6 +11,8 @@ from convserve_model import Preprocess
 from convserve_service.errors import ImageError
 
 FORMATS = ("PNG", "JPEG")
+MAX_SCANS = 100  # of a progressive JPEG, each a pass over all pixels that may take a few bytes; libjpeg writes ten
+SCAN = b"\xff\xda"
 
 
 def pixels(data: bytes, preprocess: Preprocess, size: tuple[int, int], max_pixels: int) -> npt.NDArray[np.uint8]:
@@ -38,6 +40,8 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
             raise ImageError(
                 f"the picture is {width} x {height}, but this server takes at most {max_pixels:,} pixels; shrink it"
             )
+        if image.format != "PNG" and data.count(SCAN) > MAX_SCANS:
+            raise ImageError(f"the JPEG has more than {MAX_SCANS} scans; save it again, with fewer")
         image.load()
         return ImageOps.exif_transpose(image)
     except ImageError:

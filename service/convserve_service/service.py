@@ -56,7 +56,7 @@ class Service:
     ) -> Callable[[], None]:
         """Memory for a run over rows at once, for its reply and for `more` bytes, until that is sent; see `Room`.
 
-        What it gives is to be called again and again: it raises DeadlineExceeded when the request has taken too long.
+        Gives `deadline`.
         """
         if reply > self.settings.max_reply:
             raise LimitError(
@@ -65,14 +65,15 @@ class Service:
             )
         size = self.engine.footprint(network, rows, backward=backward, train=train)
         self.take(size + 2 * reply + more, f"{rows} rows of this network at once")
-        return self._deadline()
+        return self.deadline()
 
     def take(self, size: int, what: str) -> None:
         """Memory for what a request is about to do, until its reply is sent."""
         if taken := self.room.take(size, what):
             g.taken += taken
 
-    def _deadline(self) -> Callable[[], None]:
+    def deadline(self) -> Callable[[], None]:
+        """What raises DeadlineExceeded when the request has taken too long; to be called again and again."""
         end = g.began + self.settings.request_seconds
 
         def check() -> None:

@@ -48,7 +48,7 @@ def from_json(data: Any, datatype: str, shape: Sequence[int], where: str) -> Arr
         if min(flat) < limits.min or max(flat) > limits.max:
             at = next(i for i, value in enumerate(flat) if not limits.min <= value <= limits.max)
             raise TensorError(
-                f"element {at} is {flat[at]:.6g}, but {datatype} holds {limits.min} to {limits.max}",
+                f"element {at} is {str(flat[at])[:40]}, but {datatype} holds {limits.min} to {limits.max}",
                 f"{where}.data[{at}]",
             )
     try:

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+from collections.abc import Iterator
+from typing import TypeVar
 
 from flask import Response, request
 
@@ -13,6 +15,8 @@ from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.messages import Base64Image, PredictRequest, parse
 from convserve_wire.tensors import Array, from_json, nested_shape, stack
+
+T = TypeVar("T")
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -31,6 +35,15 @@ def register(routes: Routes, service: Service) -> None:
         array = from_json(value, "FP32", nested_shape(value), where)
         return array[None] if array.ndim == 2 else array
 
+    def few(pictures: list[T]) -> Iterator[T]:
+        """Each, while there is time; LimitError where they are too many."""
+        if len(pictures) > service.settings.max_rows:
+            raise LimitError(f"there are {len(pictures)} pictures, but a request may have {service.settings.max_rows}")
+        check = service.deadline()
+        for one in pictures:
+            check()
+            yield one
+
     def rows(live: Live) -> list[Array]:
         body = read(request, service.settings.max_body)
         if body.media_type in ("image/png", "image/jpeg"):
@@ -39,10 +52,10 @@ def register(routes: Routes, service: Service) -> None:
             files = request.files.getlist("image")
             if not files:
                 raise RequestError("there is no part named 'image'; send each picture as one", "image")
-            return [picture(live, file.read()) for file in files]
+            return [picture(live, file.read()) for file in few(files)]
         if body.media_type == "application/json":
             instances = parse(PredictRequest, body.data).instances
-            return [instance(live, at, value) for at, value in enumerate(instances)]
+            return [instance(live, at, value) for at, value in enumerate(few(instances))]
         raise UnsupportedMedia(
             f"Content-Type is {body.media_type[:80]!r}, but predict takes image/png, image/jpeg, multipart/form-data"
             " with parts named image, or application/json with instances"
@@ -54,8 +67,6 @@ def register(routes: Routes, service: Service) -> None:
             raise RequestError(f"top_k is {top_k[:40]!r}, but it must be from 1 to 1000", "top_k")
         live = service.live(model, version)
         batch = rows(live)
-        if len(batch) > service.settings.max_rows:
-            raise LimitError(f"there are {len(batch)} pictures, but one request may have {service.settings.max_rows}")
         x = operands.rows(live, stack(batch), service.settings.max_rows)
         spec, k = live.specification, int(top_k)
         check = service.allow(
