@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,19 @@ def members(session: int) -> list[int]:
     return sorted(found)
 
 
+def family(pid: int) -> list[int]:
+    """A process and all that came from it, whatever their sessions; not those whose parents are gone."""
+    children: dict[int, list[int]] = {}
+    for entry in PROC.iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit():
+                children.setdefault(int(_fields(int(entry.name))[1]), []).append(int(entry.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, ())
+    return found
+
+
 def accepted(session: int, server_port: int, client_port: int) -> int | None:
     """The process of a session that has the server's end of a connection; None before it is accepted."""
     ends = [f"{server_port:04X}", f"{client_port:04X}"]
@@ -71,6 +84,16 @@ def memory(pid: int) -> Memory:
     return Memory(1024 * int(found["Rss"]), 1024 * int(found["Pss"]))
 
 
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """How long processes have computed, in their code and for them in the kernel; those that are gone count nothing."""
+    ticks = 0
+    for pid in pids:
+        with suppress(OSError):
+            fields = _fields(pid)
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
     """A process that gets no time, as one that hangs."""
@@ -87,6 +110,11 @@ def until(true: Callable[[], bool], seconds: float) -> bool:
     while not (now := true()) and time.monotonic() < end:
         time.sleep(0.002)
     return now
+
+
+def _fields(pid: int) -> list[str]:
+    """Of /proc/PID/stat, from the third one on: state, parent, ..."""
+    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
 def _open_files(pid: int) -> set[str]:

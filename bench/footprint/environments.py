@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from bench.footprint.sides import OURS, PYTORCH, THEIRS, Side
+from bench.installing import installed, variables
 from tests.servers import ROOT, environment
 
 REQUIREMENTS = {OURS: ROOT / "requirements.txt", PYTORCH: THEIRS / "requirements.txt"}
@@ -19,19 +20,9 @@ def here(name: str) -> Side:
 
 
 def fresh(name: str, folder: Path, *, reuse: bool) -> Side:
-    """A new environment in a folder, or the one that is there with this checkout in it anew.
-
-    Nothing of this program's environment is seen from within.
-    """
-    python, ready = folder.absolute() / "bin" / "python", folder / "ready"
-    if not (reuse and ready.exists()):
-        _run("-m", "venv", "--clear", "--without-pip", str(folder))
-        _install(python, "--requirement", str(REQUIREMENTS[name]))
-        ready.touch()
-    if name == OURS:
-        _install(python, "--force-reinstall", "--no-deps", "--no-build-isolation", str(ROOT))
-    variables = {key: value for key, value in environment().items() if not key.startswith("PYTHON")}
-    return Side(name, python, variables)
+    """An environment of its own in a folder."""
+    python = installed(folder, "--requirement", str(REQUIREMENTS[name]), project=name == OURS, reuse=reuse)
+    return Side(name, python, variables())
 
 
 def installed_bytes(side: Side) -> int:
@@ -56,11 +47,3 @@ def _ask(side: Side, code: str) -> str:
     command = [str(side.python), "-c", code]
     done = subprocess.run(command, env=dict(side.variables), stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.strip()
-
-
-def _install(python: Path, *what: str) -> None:
-    _run("-m", "pip", "--python", str(python), "install", "--quiet", *what)
-
-
-def _run(*arguments: str) -> None:
-    subprocess.run([sys.executable, *arguments], check=True)

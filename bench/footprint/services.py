@@ -32,7 +32,7 @@ def serving(side: Side, data: Path) -> Iterator[Server]:
 
 def answered(server: Server, call: Call) -> tuple[Connection, bytes]:
     """The first reply that is a 200, and the connection that it came over."""
-    end = time.monotonic() + SECONDS
+    end, said = time.monotonic() + SECONDS, "none"
     while server.process.poll() is None and time.monotonic() < end:
         with suppress(OSError, http.client.HTTPException):
             connection = Connection(server)
@@ -40,8 +40,9 @@ def answered(server: Server, call: Call) -> tuple[Connection, bytes]:
             if status == 200:
                 return connection, body
             connection.close()
+            said = f"{status} {body[:500].decode(errors='replace')}"
         time.sleep(0.002)
-    raise RuntimeError(f"no answer to {call.path} within {SECONDS:g} s, or the service ended")
+    raise RuntimeError(f"no 200 to {call.path} within {SECONDS:g} s, or the service ended; the last reply was {said}")
 
 
 def asked(connection: Connection, call: Call) -> bytes:

@@ -1,6 +1,6 @@
 """convserve_model: convolutional networks in NumPy, forward and backward written by hand. Arrays in, arrays out."""
 
-from convserve_model import safetensors
+from convserve_model import explain, safetensors
 from convserve_model.engine import Engine, Evaluation, batches
 from convserve_model.errors import (
     ArchitectureError,
@@ -12,6 +12,7 @@ from convserve_model.errors import (
     TargetError,
     WeightsError,
 )
+from convserve_model.explain import METHODS
 from convserve_model.layers import LAYERS
 from convserve_model.losses import LOSSES
 from convserve_model.network import Network, Node
@@ -24,6 +25,7 @@ from convserve_model.training import Training
 __all__ = [
     "LAYERS",
     "LOSSES",
+    "METHODS",
     "OPTIMIZERS",
     "SCHEDULES",
     "ArchitectureError",
@@ -42,5 +44,6 @@ __all__ = [
     "Training",
     "WeightsError",
     "batches",
+    "explain",
     "safetensors",
 ]

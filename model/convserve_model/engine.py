@@ -97,7 +97,13 @@ class Engine:
         names = _layers(network, layers)
         if "loss" in asked and cotangent is not None:
             raise ModelError("output 'loss' needs the input y; with a cotangent there is no loss", "outputs")
-        want = Want(outputs=names, params=params, input=GRAD + "x" in asked, loss="loss" in asked, train=train)
+        want = Want(
+            outputs=names,
+            params=params,
+            values=("x",) if GRAD + "x" in asked else (),
+            loss="loss" in asked,
+            train=train,
+        )
         grads = {name: np.zeros(network.specs[name].shape, snapshot.dtype) for name in params}
         result = self._run(
             network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0), grads=grads,
@@ -108,9 +114,18 @@ class Engine:
             **{layer: result.outputs[name] for layer, name in zip(layers, names, strict=True)},
             **{GRAD + name: grad for name, grad in grads.items()},
         }
-        if result.dx is not None:
-            found[GRAD + "x"] = result.dx
+        found.update({GRAD + name: gradient for name, gradient in result.gradients.items()})
         return {name: found[name] for name in outputs}
+
+    def sensitivity(
+        self, network: Network, snapshot: Snapshot, x: Array, cotangent: Array, *, of: str = "x"
+    ) -> tuple[Array, Array]:
+        """(what `x` or a layer holds [N,...], the gradient of sum(cotangent * logits) with respect to it)."""
+        if of == "x":
+            return x, self._run(network, snapshot, x, Want(values=("x",)), cotangent=cotangent).gradients["x"]
+        names = _layers(network, (of,))
+        result = self._run(network, snapshot, x, Want(outputs=names, values=names), cotangent=cotangent)
+        return result.outputs[names[0]], result.gradients[names[0]]
 
     def train(
         self,

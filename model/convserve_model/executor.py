@@ -28,7 +28,7 @@ class Result:
 
     outputs: dict[str, Array] = field(default_factory=dict)
     loss: float = 0.0
-    dx: Array | None = None
+    gradients: dict[str, Array] = field(default_factory=dict)  # with respect to `x` and layers
     moments: dict[str, Array] = field(default_factory=dict)  # of each batch norm, by layer
 
 
@@ -106,7 +106,10 @@ class Executor:
         return Result(
             {name: _joined([some[i] for some in outputs]) for i, (name, _) in enumerate(program.outputs)},
             total * scale,
-            _joined([np.moveaxis(this.gradients["x"], -1, 0) for this in passes]) if program.want.input else None,
+            {
+                name: _joined([np.moveaxis(this.gradients[value], -1, 0) for this in passes])
+                for name, value in program.gradients
+            },
             {op.layer: value for op, (value, _) in zip(program.barriers, adjoints, strict=True)},
         )
 
@@ -156,7 +159,7 @@ class Executor:
 
 def _batch_last(array: Array) -> Array:
     """[N,...] -> [...,N], contiguous."""
-    return np.ascontiguousarray(np.moveaxis(array, 0, -1))
+    return np.ascontiguousarray(array.transpose(*range(1, array.ndim), 0))
 
 
 def _width(target: Array) -> int:

@@ -12,6 +12,7 @@ from convserve_model.layers import LAYERS
 from convserve_model.protocols import Layer, Shape, Spec
 
 NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+LONGEST = 1 << 30  # side of an input
 RESERVED = frozenset({"x", "y", "logits", "loss", "cotangent"})
 TYPES = {layer: name for name, layer in LAYERS.items()}
 
@@ -33,9 +34,11 @@ class Network:
     nodes: tuple[Node, ...]
 
     def __post_init__(self) -> None:
-        if len(self.input) != 3 or any(type(v) is not int or v < 1 for v in self.input):
+        if len(self.input) != 3 or any(type(v) is not int or not 1 <= v <= LONGEST for v in self.input):
             raise ArchitectureError(
-                f"input is {told(list(self.input))}, but it must be [channels, height, width]", "input"
+                f"input is {told(list(self.input))}, but it must be [channels, height, width], each from 1 to"
+                f" {LONGEST}",
+                "input",
             )
         if not self.nodes:
             raise ArchitectureError("layers is empty, but a network has at least one layer", "layers")

@@ -66,7 +66,8 @@ class Pass:
         closures = self._closures.pop()
         for op in reversed(segment):
             closure = closures.pop()
-            dy = self.gradients.pop(op.output, None)
+            take = self.gradients.get if op.output in self._program.kept else self.gradients.pop
+            dy = take(op.output, None)
             if dy is None or not (op.need_params or any(op.need)):
                 continue
             dxs, dparams = closure(dy)
@@ -80,7 +81,8 @@ class Pass:
 
     def outputs(self) -> list[Array]:
         """What was asked for, batch first again."""
-        return [np.moveaxis(self.values[value], -1, 0) for _, value in self._program.outputs]
+        found = (self.values[value] for _, value in self._program.outputs)
+        return [value.transpose(-1, *range(value.ndim - 1)) for value in found]
 
     def _run(self, op: Op) -> Run:
         into = {short: self._into[full] for short, full in op.params if full in self._into} if self._into else None

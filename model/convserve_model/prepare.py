@@ -19,13 +19,13 @@ class Want:
 
     outputs: tuple[str, ...] = ()  # names of layers
     params: frozenset[str] = frozenset()  # full names of parameters whose gradients are wanted
-    input: bool = False  # the gradient with respect to x
+    values: tuple[str, ...] = ()  # `x` and layers, with respect to whose outputs gradients are wanted
     loss: bool = False  # the mean loss
     train: bool = False  # batch statistics and dropout, else running statistics
 
     @property
     def backward(self) -> bool:
-        return bool(self.params) or self.input
+        return bool(self.params or self.values)
 
     @property
     def logits(self) -> bool:
@@ -41,6 +41,7 @@ class Program:
     sizes: tuple[int, ...]
     output: str  # the value that holds the logits
     outputs: tuple[tuple[str, str], ...]  # (what was asked for, the value that holds it)
+    gradients: tuple[tuple[str, str], ...]  # (with respect to what, the value that holds it)
     want: Want
 
     def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> dict[str, Params]:
@@ -48,6 +49,11 @@ class Program:
         known = {} if known is None else known
         ops = [op for segment in self.segments for op in segment]
         return {op.output: known.get(op) or known.setdefault(op, op.weights(tensors)) for op in ops}
+
+    @cached_property
+    def kept(self) -> frozenset[str]:
+        """Values whose gradients stay when they have been passed on."""
+        return frozenset(value for _, value in self.gradients)
 
     @cached_property
     def barriers(self) -> tuple[Op, ...]:
@@ -72,12 +78,13 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
             previous, values[node.name] = (output,), output
     asked = {name: values[name] for name in want.outputs}
     logits = values[network.last.name]
-    goal = set(asked.values()) | ({logits} if want.logits else set())
+    gradients = {name: values[name] for name in want.values}
+    goal = {*asked.values(), *gradients.values()} | ({logits} if want.logits else set())
     pruned = _prune(ops, goal)
     if fuse:
         pruned = fused(pruned, goal, evaluating=not want.backward)
-    planned = _plan_overwrites(_plan_release(_plan_needs(pruned, want), goal))
-    return Program(_segments(planned), sizes, logits, tuple(asked.items()), want)
+    planned = _plan_overwrites(_plan_release(_plan_needs(pruned, want, set(gradients.values())), goal))
+    return Program(_segments(planned), sizes, logits, tuple(asked.items()), tuple(gradients.items()), want)
 
 
 def microbatch(network: Network) -> int:
@@ -102,14 +109,14 @@ def _prune(ops: list[Op], goal: set[str]) -> list[Op]:
     return kept[::-1]
 
 
-def _plan_needs(ops: list[Op], want: Want) -> list[Op]:
-    """Marks which gradients each op must compute: those on a path to something wanted."""
-    needed = {"x": want.input}
+def _plan_needs(ops: list[Op], want: Want, values: set[str]) -> list[Op]:
+    """Marks which gradients each op must compute: those on a path to a parameter or a value that is wanted."""
+    needed = {"x": "x" in values}
     planned = []
     for op in ops:
         need = tuple(needed[name] for name in op.inputs)
         need_params = op.reduced is None and any(full in want.params for _, full in op.params)
-        needed[op.output] = any(need) or need_params
+        needed[op.output] = any(need) or need_params or op.output in values
         planned.append(replace(op, need=need, need_params=need_params))
     return planned
 

@@ -11,6 +11,7 @@ from convserve_model.errors import InputError, OptionError, told
 from convserve_model.protocols import Array
 
 COLORS = {1: "L", 3: "RGB"}
+TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Preprocess:
         wanted = COLORS.get(self.channels)
         ranges.check("color", self.color, self.color == wanted, f"{wanted!r} for {self.channels} input channels")
         ranges.check("resize", self.resize, self.resize in ("stretch", "fit", "fill"), "stretch, fit or fill")
-        ranges.number("scale", self.scale, lambda v: v > 0, "a number above 0")
+        ranges.number("scale", self.scale, _divides, "a number above 0 that float32 holds")
         for name, values in (("mean", self.mean), ("std", self.std)):
             ranges.check(name, values, len(values) == self.channels, f"{self.channels} numbers, one for each channel")
         for value in self.mean:
-            ranges.number("mean", value, lambda v: True, "finite")
+            ranges.number("mean", value, lambda v: abs(v) <= HUGE, "a number that float32 holds")
         for value in self.std:
-            ranges.number("std", value, lambda v: v > 0, "above 0")
+            ranges.number("std", value, _divides, "a number above 0 that float32 holds")
         ranges.boolean("invert", self.invert)
 
     @classmethod
@@ -70,6 +71,17 @@ class Preprocess:
         if not np.isfinite(converted).all():
             raise InputError("x holds a NaN, an infinity or a value too large for float32", "x")
         return converted
+
+    def pixels(self, x: Array) -> Array:
+        """[...,C,H,W] -> uint8: the inverse of `normalize`, as near as pixels can show it."""
+        mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
+        with np.errstate(over="ignore"):
+            scaled = (x * std + mean) / np.float32(self.scale)
+        return np.asarray(np.rint(np.clip(scaled, 0, 255)).astype(np.uint8))
+
+
+def _divides(value: float) -> bool:
+    return TINY <= value <= HUGE
 
 
 def _channels(value: Any, channels: int) -> tuple[float, ...]:

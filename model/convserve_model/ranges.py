@@ -7,7 +7,7 @@ from typing import Any
 from convserve_model.errors import OptionError, told
 from convserve_model.protocols import Pair
 
-MOST = 1 << 53
+LARGEST = 1 << 53  # of whole numbers: what every JSON reader holds exactly, and no product of sizes overflows a float
 
 
 def check(name: str, value: Any, fits: bool, needed: str) -> None:
@@ -18,12 +18,13 @@ def check(name: str, value: Any, fits: bool, needed: str) -> None:
 
 def integer(name: str, value: Any, minimum: int) -> None:
     check(name, value, _is_int(value) and value >= minimum, f"an integer of at least {minimum}")
-    check(name, value, value <= MOST, f"at most {MOST}")
+    check(name, value, value <= LARGEST, f"at most {LARGEST}")
 
 
 def number(name: str, value: Any, fits: Callable[[float], bool], needed: str) -> None:
     real = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     check(name, value, real and fits(value), needed)
+    check(name, value, not _is_int(value) or abs(value) <= LARGEST, f"at most {LARGEST} where it is a whole number")
 
 
 def boolean(name: str, value: Any) -> None:

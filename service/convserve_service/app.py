@@ -1,15 +1,18 @@
 """The Flask application: all parts are built here and passed on."""
 
-import io
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-from flask import Flask, Request
+from flask import Flask
 
 from convserve_model import Engine
 from convserve_service import errors, logs
 from convserve_service.admission import Admission
+from convserve_service.application import Application
 from convserve_service.auth import Gate
+from convserve_service.counting import rows
+from convserve_service.counting.observer import Observer
+from convserve_service.counting.tallies import Tallies
 from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
@@ -25,28 +28,29 @@ from convserve_service.streams import Streams
 from convserve_service.turns import Turns
 
 
-class InMemoryRequest(Request):
-    """Parts of a multipart body stay in memory, which the body's limit bounds: the root may be read-only."""
-
-    def _get_file_stream(self, *args: Any, **kwargs: Any) -> io.BytesIO:
-        return io.BytesIO()
-
-
-def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: False) -> Flask:
+def create_app(
+    settings: Settings, *, draining: Callable[[], bool] = lambda: False, tallies: Tallies | None = None
+) -> Flask:
     """A worker's application on the data directory of `settings`; make it after any fork.
 
-    While `draining`, the server says that it is not ready: it will stop soon.
+    While `draining`, the server says that it is not ready: it will stop soon. `tallies` are those of all workers.
     """
-    logs.configure()
-    app = Flask("convserve_service", static_folder=None)
-    app.request_class = InMemoryRequest
+    logs.configure(settings.log_format)
+    tallies = tallies or Tallies()
+    app = Application("convserve_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.merge_slashes = False
     store = Store.open(
         settings.data_dir, reply_hours=settings.idempotency_hours,
         most_bytes=settings.max_store, most_catalog=settings.max_catalog,
     )  # fmt: skip
-    turns = Turns(store, settings.request_threads // 2)
+    tallies.stale = partial(rows.unneeded, store.catalog)
+    turns = Turns(
+        store,
+        settings.request_threads // 2,
+        waiting=partial(rows.told, tallies, rows.WRITERS_WAITING),
+        writing=partial(rows.told, tallies, rows.WRITERS),
+    )
     reader = Reader(store)
     models = Models(store, reader, turns, keep=settings.keep, most=settings.max_models)
     jobs = Jobs(store, models, turns, most=settings.max_jobs)
@@ -62,6 +66,7 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
         room=room,
         settings=settings,
         draining=draining,
+        tallies=tallies,
     )
     routes = Routes(app)
     gate = Gate(store.catalog, open_without_keys=settings.insecure or settings.loopback)
@@ -69,6 +74,9 @@ def create_app(settings: Settings, *, draining: Callable[[], bool] = lambda: Fal
     for register in REGISTER:
         register(routes, service)
     errors.register(app)
+    observer = Observer(tallies, routes.operations, access=settings.access_log)
+    app.before_request(observer.begin)
     app.before_request(admission.begin)
     app.after_request(admission.finish)
+    app.after_request(observer.finish)
     return app

@@ -14,16 +14,17 @@ RequestError             a mistake in the request that no other package knows
 """
 
 import math
-from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g
+from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from convserve_model import ModelError, NonFiniteError
+from convserve_service.noted import noted
 from convserve_service.store import errors as store
 from convserve_wire import errors as wire
+from convserve_wire.replies import Error
 
 
 class RequestError(Exception):
@@ -104,10 +105,11 @@ STATUS: dict[type[Exception], tuple[int, str]] = {  # the first class that fits
 }
 HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 HTTP_MESSAGES = {
-    404: "there is nothing at this address; GET /v2 names the server, and the README lists every verb",
+    404: "there is nothing at this address; GET /v2 names the server and what it extends, the README lists every verb",
     413: "the body is larger than this server takes; send fewer rows in one request",
 }
 RETRY_AFTER = {429, 503}
+RETRY_SECONDS = 1
 log = structlog.get_logger("convserve")
 
 
@@ -126,14 +128,14 @@ def answer(error: Exception) -> Response:
             if isinstance(error, store.VersionConflict):
                 response.headers["Convserve-Model-Version"] = str(error.current)
             if status in RETRY_AFTER or isinstance(error, store.KeyInFlight):
-                response.headers["Retry-After"] = str(math.ceil(getattr(error, "seconds", 1)))
+                response.headers["Retry-After"] = str(math.ceil(getattr(error, "seconds", RETRY_SECONDS)))
             if status == 401:
                 response.headers["WWW-Authenticate"] = "Bearer"
             if status >= 500:
-                log.warning("unavailable", request_id=g.request_id, error=str(error))
+                log.warning("unavailable", request_id=noted().request_id, error=str(error))
             return response
-    log.error("internal error", request_id=g.request_id, exc_info=error)
-    return _reply(500, f"the server failed; tell its operator the request id {g.request_id}", "internal", None)
+    log.error("internal error", request_id=noted().request_id, exc_info=error)
+    return _reply(500, f"the server failed; tell its operator the request id {noted().request_id}", "internal", None)
 
 
 def _of_http(error: HTTPException) -> Response:
@@ -146,7 +148,7 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def _reply(status: int, message: str, code: str, where: str | None) -> Response:
-    body: dict[str, Any] = {"error": _text(message), "code": code}
+    body = Error(error=_text(message), code=code)
     if where is not None:
         body["where"] = _text(where)
     return Response(orjson.dumps(body), status, mimetype="application/json")

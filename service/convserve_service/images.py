@@ -9,10 +9,17 @@ from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from convserve_model import Preprocess
 from convserve_service.errors import ImageError
+from convserve_service.live import Live
 
 FORMATS = ("PNG", "JPEG")
 MAX_SCANS = 100  # of a progressive JPEG, each a pass over all pixels that may take a few bytes; libjpeg writes ten
 SCAN = b"\xff\xda"
+
+
+def picture(live: Live, data: bytes, max_pixels: int) -> npt.NDArray[np.uint8]:
+    """uint8 [C,H,W] of a picture, as the model's preprocessing wants it."""
+    spec = live.specification
+    return pixels(data, spec.preprocess, spec.network.input[1:], max_pixels)
 
 
 def pixels(data: bytes, preprocess: Preprocess, size: tuple[int, int], max_pixels: int) -> npt.NDArray[np.uint8]:

@@ -34,6 +34,11 @@ class Plan:
     def steps(self) -> int:
         return self.epochs * -(-self.rows // self.batch_size)
 
+    def images(self, done: int) -> int:
+        """How many images the first `done` steps take; the last batch of an epoch may be smaller."""
+        epochs, steps = divmod(done, -(-self.rows // self.batch_size))
+        return epochs * self.rows + min(steps * self.batch_size, self.rows)
+
     @property
     def options(self) -> dict[str, Any]:
         """All but the dataset, for the catalog."""

@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-from pydantic import BaseModel
+from typing import Any
 
 BINARY = "binary"  # bytes that no schema describes
-Media = Mapping[str, type[BaseModel] | str]
+Media = Mapping[str, Any]  # media type -> message, reply or BINARY
+
+
+def envelope(media: Media) -> bool:
+    """Whether it is V2's: JSON, or raw tensors behind a JSON header."""
+    return media.get("application/octet-stream") == BINARY and "application/json" in media
 
 
 class Scope(StrEnum):

@@ -7,18 +7,20 @@ import orjson
 from flask import Request as HttpRequest
 from flask import Response
 
+from convserve_service.body import refuse_if_match
 from convserve_service.live import Live
 from convserve_service.store.records import Reply, VersionRow
 from convserve_wire.compression import compress
 from convserve_wire.envelope import HEADER_LENGTH, Request, encode_reply
+from convserve_wire.replies import Written
 from convserve_wire.tensors import Tensor
 
 MODEL_VERSION = "Convserve-Model-Version"
 
 
 def json(members: Mapping[str, Any] | Sequence[Any], status: int = 200, version: int | None = None) -> Response:
-    """A JSON object; with the version that was used."""
-    response = Response(orjson.dumps(members), status, mimetype="application/json")
+    """A JSON object, arrays as nested lists; with the version that was used."""
+    response = Response(orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype="application/json")
     if version is not None:
         response.headers[MODEL_VERSION] = str(version)
     return response
@@ -31,17 +33,30 @@ def tensors(request: HttpRequest, decoded: Request[Any], live: Live, outputs: Se
     return send(request, Reply(200, body, _content_type(length), length, version))
 
 
-def file(request: HttpRequest, body: bytes, digest: str) -> Response:
-    """Bytes as they are, under their digest as ETag."""
-    response = Response(body, mimetype="application/octet-stream")
+def file(request: HttpRequest, body: bytes, digest: str, media_type: str = "application/octet-stream") -> Response:
+    """Bytes as they are, under their digest as ETag; 304 to who has them."""
+    refuse_if_match(request)
+    response = Response(body, mimetype=media_type)
     response.set_etag(digest)
     response.make_conditional(request)
     return response
 
 
+def picture(png: bytes, live: Live) -> Response:
+    """A PNG that was made with one version."""
+    response = Response(png, mimetype="image/png")
+    response.headers[MODEL_VERSION] = str(live.version.version)
+    return response
+
+
+def wanted(request: HttpRequest, media_type: str) -> bool:
+    """Whether the request would rather have this media type than JSON."""
+    return request.accept_mimetypes.best_match(("application/json", media_type)) == media_type
+
+
 def written(row: VersionRow, steps: int, decoded: Request[Any] | None = None, losses: Sequence[Tensor] = ()) -> Reply:
     """What a writer gets: the version that it made and its digests, and the losses where there are any."""
-    members = {
+    members: Written = {
         "model_name": row.model,
         "model_version": str(row.version),
         "step": row.step,

@@ -24,16 +24,21 @@ log = structlog.get_logger("convserve")
 
 
 class Runner:
-    """One job at a time, first come first served. `stopping` is asked before each step."""
+    """One job at a time, first come first served. `stopping` is asked before each step.
+
+    `trained` is told after each commit how many images went through which model.
+    """
 
     def __init__(
-        self, store: Store, models: Models, datasets: Datasets, engine: Engine, stopping: Callable[[], bool]
-    ) -> None:
+        self, store: Store, models: Models, datasets: Datasets, engine: Engine, stopping: Callable[[], bool],
+        trained: Callable[[str, int], None],
+    ) -> None:  # fmt: skip
         self._store = store
         self._models = models
         self._datasets = datasets
         self._engine = engine
         self._stopping = stopping
+        self._trained = trained
 
     def run(self, wait: Callable[[float], None] = time.sleep) -> None:
         """Until `stopping`; a job that is stopped so goes on where it was when somebody runs again."""
@@ -62,7 +67,10 @@ class Runner:
                 except (StoreUnavailable, StoreBusy) as error:
                     log.warning("a job waits", job=job.id, error=str(error))
                     wait(PATIENCE_SECONDS)
+                plan, before = Plan.of(job.dataset, job.digest, job.options), job.done
                 job = self._store.catalog.job(job.id) or job
+                if job.done > before:
+                    self._trained(job.model, plan.images(job.done) - plan.images(before))
             if job.cancel:
                 self._end(job, CANCELLED, None)
         except (StoreUnavailable, StoreBusy):

@@ -1,21 +1,22 @@
 """Logits into what a person reads: probabilities, labels, the best classes."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from convserve_model import Evaluation
 from convserve_service.errors import RequestError
 from convserve_service.specification import Specification
+from convserve_wire.errors import NonFiniteOutput
+from convserve_wire.replies import ClassCount, Prediction
 from convserve_wire.tensors import Array
 
 
-def best(specification: Specification, logits: Array, top_k: int) -> list[dict[str, Any]]:
+def best(specification: Specification, logits: Array, top_k: int) -> list[Prediction]:
     """For each row `{"top": [{index, label, probability}]}`, the most probable first.
 
     Softmax for cross_entropy, sigmoid for bce_with_logits; other losses give every output as `value`, in their order.
     """
+    finite("an output", logits)
     name = specification.training.to_dict()["loss"]["name"]
     k = min(top_k, logits.shape[1])
     if name == "cross_entropy":
@@ -27,6 +28,14 @@ def best(specification: Specification, logits: Array, top_k: int) -> list[dict[s
         {"top": [{"index": i, "label": label(specification, i), "value": float(row[i])} for i in range(k)]}
         for row in logits
     ]
+
+
+def finite(what: str, values: Array | float) -> None:
+    """NonFiniteOutput where JSON has no number for a value."""
+    if not np.isfinite(values).all():
+        raise NonFiniteOutput(
+            f"{what} is a NaN or an infinity, which JSON cannot carry; x or the weights are too large"
+        )
 
 
 def label(specification: Specification, index: int) -> str:
@@ -50,12 +59,12 @@ def _softmax(logits: Array) -> npt.NDArray[np.float64]:
     return np.asarray(exp / exp.sum(axis=1, keepdims=True))
 
 
-def _top(specification: Specification, row: Array, k: int) -> dict[str, Any]:
+def _top(specification: Specification, row: Array, k: int) -> Prediction:
     order = np.argsort(-row, kind="stable")[:k].tolist()
     return {"top": [{"index": i, "label": label(specification, i), "probability": float(row[i])} for i in order]}
 
 
-def per_class(specification: Specification, judged: Evaluation) -> list[dict[str, Any]]:
+def per_class(specification: Specification, judged: Evaluation) -> list[ClassCount]:
     """`{index, label, count, correct}` of every class; empty where targets are no classes."""
     if judged.count_per_class is None or judged.correct_per_class is None:
         return []

@@ -5,6 +5,7 @@ import sys
 from functools import partial
 
 from convserve_service import blas, supervisor
+from convserve_service.counting.tallies import PARTS, Tallies
 from convserve_service.settings import Settings
 from convserve_service.store.blobs import make_folder
 from convserve_service.store.errors import StoreUnavailable
@@ -24,11 +25,12 @@ def serve(settings: Settings) -> None:
     blas.one_thread()
     settings = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
     found = _own(settings)
+    tallies = Tallies(PARTS)
     drain = mmap.mmap(-1, 1)  # shared with all children: not 0 while the server is about to stop
     sys.exit(
         supervisor.run(
-            server=partial(_listen, settings, drain),
-            helper=partial(_train, settings, found),
+            server=partial(_listen, settings, drain, tallies),
+            helper=partial(_train, settings, found, tallies),
             drain=partial(drain.__setitem__, 0, 1),
             drain_seconds=settings.drain_seconds,
         )
@@ -48,13 +50,13 @@ def _own(settings: Settings) -> set[str]:
         sys.exit(f"convserve cannot use the data directory {settings.data_dir}: {error}")
 
 
-def _listen(settings: Settings, drain: mmap.mmap) -> None:
+def _listen(settings: Settings, drain: mmap.mmap, tallies: Tallies) -> None:
     from convserve_service import listener
 
-    listener.run(settings, draining=lambda: drain[0] != 0)
+    listener.run(settings, draining=lambda: drain[0] != 0, tallies=tallies)
 
 
-def _train(settings: Settings, found: set[str]) -> None:
+def _train(settings: Settings, found: set[str], tallies: Tallies) -> None:
     from convserve_service import trainer
 
-    trainer.run(settings, found)
+    trainer.run(settings, found, tallies)

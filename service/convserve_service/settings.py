@@ -3,13 +3,14 @@
 import ipaddress
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Sizes in bytes, times in seconds."""
+    """Sizes in bytes, times in seconds, rates in bytes per second."""
 
     model_config = SettingsConfigDict(env_prefix="CONVSERVE_", frozen=True, extra="ignore")
 
@@ -30,9 +31,13 @@ class Settings(BaseSettings):
     max_catalog: int = Field(default=8 << 30, ge=1 << 20)
     max_jobs: int = Field(default=1000, ge=1)
     max_pixels: int = Field(default=4_000_000, ge=1)
+    client_seconds: float = Field(default=10.0, gt=0)
+    client_rate: float = Field(default=16 << 10, gt=0)
     request_seconds: float = Field(default=60.0, gt=0)
     idempotency_hours: float = Field(default=24.0, ge=24)
     keep: int = Field(default=100, ge=1)
+    access_log: bool = False
+    log_format: Literal["logfmt", "json"] = "logfmt"
     drain_seconds: float = Field(default=1.0, ge=0)
 
     @property

@@ -1,14 +1,10 @@
-"""Workers that share new connections evenly: who has more than another lets that one accept first.
+"""New connections shared evenly by the workers: who has more than another lets that one accept first.
 
-gunicorn's threaded workers all accept at once, so that whichever wakes first may get nearly all of them.
+All workers would accept at once otherwise, so that whichever wakes first may get nearly all of them.
 """
 
 import mmap
-import time
 from dataclasses import dataclass, field
-from typing import Any
-
-from gunicorn.workers.gthread import ThreadWorker
 
 YIELD_SECONDS = 0.01  # a worker that is too busy to accept by then has had its chance
 NOBODY = 0xFFFFFFFF
@@ -38,39 +34,27 @@ class Counts:
         return min(self.slots)
 
 
-class SharingWorker(ThreadWorker):  # type: ignore[misc]
-    """A worker with a `slot` of `counts`; both are set before the fork."""
+@dataclass
+class Share:
+    """What one worker may accept. Times are of the monotonic clock."""
 
     counts: Counts
     slot: int
-    _most: int
-    _resting_until = 0.0
-    _rested = False
+    resting_until: float = 0.0
+    _rested: bool = False
 
-    @property
-    def worker_connections(self) -> int:
-        """How many connections it takes: none while it lets others accept."""
-        return 0 if time.monotonic() < self._resting_until else self._most
+    def tell(self, connections: int) -> None:
+        """How many the worker has now."""
+        self.counts.slots[self.slot] = connections
 
-    @worker_connections.setter
-    def worker_connections(self, most: int) -> None:
-        self._most = most
+    def leave(self) -> None:
+        """The worker ended, however it did."""
+        self.counts.leave(self.slot)
 
-    def accept(self, listener: Any) -> None:
-        """Accept, unless another has fewer connections and was not waited for yet."""
-        self._tell()
-        if self.nr_conns > self.counts.least() and not self._rested:
-            self._resting_until, self._rested = time.monotonic() + YIELD_SECONDS, True
-            self.set_accept_enabled(False)
-            return
+    def yields(self, connections: int, now: float) -> bool:
+        """Whether to let another accept what is there: it has fewer, and was not waited for yet."""
+        if connections > self.counts.least() and not self._rested:
+            self.resting_until, self._rested = now + YIELD_SECONDS, True
+            return True
         self._rested = False
-        super().accept(listener)
-        self._tell()
-
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        self._tell()
-        rest = self._resting_until - time.monotonic()
-        super().wait_for_and_dispatch_events(min(timeout, rest) if rest > 0 else timeout)
-
-    def _tell(self) -> None:
-        self.counts.slots[self.slot] = self.nr_conns
+        return False

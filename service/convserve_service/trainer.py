@@ -5,6 +5,7 @@ import signal
 import time
 
 from convserve_service import logs, memory
+from convserve_service.counting.tallies import Tallies
 from convserve_service.settings import Settings
 from convserve_service.store.errors import StoreUnavailable
 from convserve_service.store.store import Store
@@ -15,7 +16,7 @@ NICE = 10
 POLL_SECONDS = 0.1
 
 
-def run(settings: Settings, found: set[str]) -> None:
+def run(settings: Settings, found: set[str], tallies: Tallies) -> None:
     """Train what is queued until SIGTERM, which stops a job at its next commit.
 
     `found` are the blobs that were there before anybody wrote: those that nothing needs are removed.
@@ -24,7 +25,8 @@ def run(settings: Settings, found: set[str]) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
     rename(NAME)
     os.nice(NICE)
-    logs.configure()
+    logs.configure(settings.log_format)
+    tallies.join(0)
     store = Store.open(
         settings.data_dir, reply_hours=settings.idempotency_hours,
         most_bytes=settings.max_store, most_catalog=settings.max_catalog,
@@ -35,16 +37,20 @@ def run(settings: Settings, found: set[str]) -> None:
     if stopped:
         return
     from convserve_model import Engine
+    from convserve_service.counting import rows
     from convserve_service.datasets import Datasets
     from convserve_service.models import Models
     from convserve_service.reader import Reader
     from convserve_service.runner import Runner
     from convserve_service.turns import Turns
 
+    def trained(model: str, images: int) -> None:
+        tallies.add((rows.MODEL, model, "fit"), {rows.IMAGES: images})
+
     memory.keep_freed()
     turns = Turns(store, writers=1)
     models = Models(store, Reader(store), turns, keep=settings.keep)
-    Runner(store, models, Datasets(store, turns), Engine(settings.threads), lambda: bool(stopped)).run()
+    Runner(store, models, Datasets(store, turns), Engine(settings.threads), lambda: bool(stopped), trained).run()
 
 
 def _wanted(store: Store) -> bool:

@@ -2,20 +2,32 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from convserve_service.store.errors import KeyInFlight, StoreBusy
 from convserve_service.store.locks import holder, locked, note
 from convserve_service.store.records import Key, Reply
 from convserve_service.store.store import Store
 
+Told = Callable[[int], None]
+
+
+def nobody(change: int) -> None:
+    """Where nobody wants to know."""
+
 
 class Turns:
-    """At most `writers` of this process hold or wait for locks. Locks only save work: commits compare."""
+    """At most `writers` of this process hold or wait for locks. Locks only save work: commits compare.
 
-    def __init__(self, store: Store, writers: int) -> None:
+    `waiting` and `writing` are told 1 when a writer begins that, and -1 when it ends it.
+    """
+
+    def __init__(self, store: Store, writers: int, *, waiting: Told = nobody, writing: Told = nobody) -> None:
         self._store = store
+        self._waiting = waiting
+        self._writing = writing
         self._slots = threading.BoundedSemaphore(writers)
 
     @contextmanager
@@ -35,6 +47,23 @@ class Turns:
         mark = b"" if key is None else hashlib.sha256(f"{key.owner}\0{key.value}".encode()).digest()
         if mark and (holder(path) or b"").startswith(mark):
             raise KeyInFlight("the first request with this Idempotency-Key is still running; repeat in a second")
-        with self.slot(), locked(path) as descriptor:
+        with self.slot(), self._locked(path) as descriptor:
             note(descriptor, mark)
             yield None if key is None else self._store.replay(key)
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[int]:
+        with ExitStack() as held:
+            with _during(self._waiting):
+                descriptor = held.enter_context(locked(path))
+            with _during(self._writing):
+                yield descriptor
+
+
+@contextmanager
+def _during(told: Told) -> Iterator[None]:
+    told(1)
+    try:
+        yield
+    finally:
+        told(-1)

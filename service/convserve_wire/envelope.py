@@ -59,6 +59,8 @@ def decode_request(model: type[M], body: bytes, header_length: str | None) -> Re
             f"{len(raw) - start} bytes are left over after the binary inputs; check binary_data_size and"
             f" {HEADER_LENGTH}"
         )
+    for position, output in enumerate(message.outputs or ()):
+        _refuse_shared_memory(output.parameters, f"outputs[{position}]")
     names = [output.name for output in message.outputs or ()]
     if len(set(names)) != len(names):
         raise WireError("an output is asked for twice; ask for it once", "outputs")
@@ -134,6 +136,7 @@ def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryvi
 
 def _tensor(tensor: TensorHeader, raw: memoryview, start: int, where: str, *, finite: bool = True) -> tuple[Array, int]:
     """(array, where the next binary tensor starts)."""
+    _refuse_shared_memory(tensor.parameters, where)
     size = tensor.parameters.get("binary_data_size")
     if size is None:
         return tensors.from_json(tensor.data, tensor.datatype, tensor.shape, where), start
@@ -146,6 +149,15 @@ def _tensor(tensor: TensorHeader, raw: memoryview, start: int, where: str, *, fi
     if stop > len(raw):
         raise WireError(f"binary_data_size is {size}, but only {len(raw) - start} bytes follow", field)
     return tensors.from_bytes(raw[start:stop], tensor.datatype, tensor.shape, where, finite=finite), stop
+
+
+def _refuse_shared_memory(parameters: Mapping[str, Any], where: str) -> None:
+    if "shared_memory_region" in parameters:
+        raise WireError(
+            "this server shares no memory with its clients; send data, or binary_data_size and the bytes, and take"
+            " outputs from the reply",
+            f"{where}.parameters.shared_memory_region",
+        )
 
 
 def _describe(tensor: Tensor, binary: bool, chunks: list[bytes | memoryview]) -> dict[str, Any]:

@@ -3,24 +3,33 @@
 Numbers of optimizers, losses and layers are checked where they are defined, in the model library.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from typing_extensions import TypedDict
 
+from convserve_wire.datatypes import DATATYPES
 from convserve_wire.errors import TooLarge, WireError
 
 CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
 OPEN = ConfigDict(extra="ignore", frozen=True, strict=True)
 Options = dict[str, Any]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
+Count = Annotated[int, Field(ge=1, lt=1 << 31)]
 M = TypeVar("M", bound=BaseModel)
 MAX_VALUES = 4_000_000  # of a JSON body: each takes up to 220 bytes of memory
 Name = Annotated[str, Field(min_length=1, max_length=128)]
-Size = Annotated[int, Field(le=1 << 40)]
 MOST_TENSORS = 10_000
 MOST_TOLD = 100  # characters of what a client sent
 Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+
+
+def _given(value: Any) -> Any:
+    return {} if value is None else value
+
+
+Parameters = Annotated[Options, BeforeValidator(_given)]  # some stock clients send null for none
 
 
 class TensorHeader(BaseModel):
@@ -28,10 +37,10 @@ class TensorHeader(BaseModel):
 
     model_config = OPEN
     name: Name
-    shape: list[Size]
-    datatype: str
-    data: Any = None
-    parameters: Options = {}
+    shape: list[int]
+    datatype: Annotated[str, Field(json_schema_extra={"enum": list(DATATYPES)})]
+    data: Annotated[Any, Field(description="The elements, nested or flat.")] = None
+    parameters: Parameters = {}
 
 
 class OutputHeader(BaseModel):
@@ -39,7 +48,7 @@ class OutputHeader(BaseModel):
 
     model_config = OPEN
     name: Name
-    parameters: Options = {}
+    parameters: Parameters = {}
 
 
 class InferRequest(BaseModel):
@@ -47,9 +56,23 @@ class InferRequest(BaseModel):
 
     model_config = OPEN
     id: str | None = Field(default=None, max_length=256)
-    parameters: Options = {}
+    parameters: Parameters = {}
     inputs: tuple[TensorHeader, ...] = Field(max_length=MOST_TENSORS)
     outputs: tuple[OutputHeader, ...] | None = Field(default=None, max_length=MOST_TENSORS)
+
+
+class IndexRequest(BaseModel):
+    """Which models the repository is to list; stock clients send nothing."""
+
+    model_config = OPEN
+    ready: bool = False
+
+
+class LoadRequest(BaseModel):
+    """What stock clients send to load or unload a model."""
+
+    model_config = OPEN
+    parameters: Parameters = {}
 
 
 class OurTensorHeader(TensorHeader):
@@ -68,6 +91,10 @@ class OurRequest(InferRequest):
     outputs: tuple[OurOutputHeader, ...] | None = Field(default=None, max_length=MOST_TENSORS)
 
 
+class Message(BaseModel):
+    model_config = CLOSED
+
+
 class GradientsRequest(OurRequest):
     """Inputs x and y, or x and cotangent; outputs loss, logits, layers, grad/<parameter>, grad/x."""
 
@@ -80,7 +107,7 @@ class TrainRequest(OurRequest):
     """Inputs x and y; numbers of the model's families may be overridden for this request."""
 
     epochs: int = Field(default=1, ge=1, le=1000)
-    batch_size: int | None = Field(default=None, ge=1)
+    batch_size: Count | None = None
     shuffle_seed: Seed | None = None
     optimizer: Options | None = None
     loss: Options | None = None
@@ -102,8 +129,30 @@ class EvaluateRequest(OurRequest):
     loss: Options | None = None
 
 
-class Message(BaseModel):
-    model_config = CLOSED
+class Explaining(Message):
+    """A method and its numbers; those that it does not have are refused where it is made."""
+
+    method: Literal["saliency", "input_x_gradient", "integrated_gradients", "smoothgrad", "grad_cam"]
+    steps: int | None = Field(default=None, ge=1, le=1000)  # of integrated_gradients
+    baseline: float | Sequence[float] | None = None  # of integrated_gradients, in the units of the network's input
+    samples: int | None = Field(default=None, ge=1, le=1000)  # of smoothgrad
+    noise: float | None = Field(default=None, ge=0, le=1)  # of smoothgrad, a part of the row's range
+    seed: Seed | None = None  # of smoothgrad
+    layer: str | None = None  # of grad_cam
+
+    def options(self) -> Options:
+        """The numbers that were given."""
+        return self.model_dump(include=set(Explaining.model_fields) - {"method"}, exclude_none=True)
+
+
+class ExplainRequest(OurRequest, Explaining):
+    """Inputs x and target; outputs explanation, completeness_error, target."""
+
+
+class ExplainQuery(Explaining):
+    """The same for a picture, in the query."""
+
+    target: int | None = Field(default=None, ge=0, lt=1 << 31)
 
 
 class Layer(BaseModel):
@@ -125,7 +174,7 @@ class Family(BaseModel):
 class Architecture(Message):
     """Input [channels, height, width] and the list of layers."""
 
-    input: Sequence[Size]
+    input: Sequence[int]
     layers: Annotated[Sequence[Layer], Field(max_length=1000)]
 
 
@@ -168,9 +217,9 @@ class FitRequest(Message):
 
     dataset: str
     epochs: int = Field(default=1, ge=1, le=100_000)
-    batch_size: int = Field(default=64, ge=1)
+    batch_size: Count = 64
     shuffle_seed: Seed | None = None
-    commit_every: int = Field(default=100, ge=1)
+    commit_every: Count = 100
     optimizer: Options | None = None
     loss: Options | None = None
     schedule: Options | None = None
@@ -187,6 +236,18 @@ class PredictRequest(Message):
     instances: list[Base64Image | list[Any]] = Field(min_length=1)
 
 
+class V1Request(PredictRequest):
+    """The same in the V1 protocol, whose clients may add members."""
+
+    model_config = OPEN
+
+
+class Pictures(TypedDict):
+    """A multipart body: each part named image is a PNG or JPEG."""
+
+    image: Sequence[bytes]
+
+
 def parse(model: type[M], body: bytes | memoryview) -> M:
     """The message in a JSON body; WireError names the first member that does not fit."""
     text = bytes(body)
@@ -196,6 +257,14 @@ def parse(model: type[M], body: bytes | memoryview) -> M:
         )
     try:
         return model.model_validate_json(text)
+    except ValidationError as error:
+        raise WireError(*_first(error)) from error
+
+
+def parse_query(model: type[M], query: Mapping[str, str]) -> M:
+    """The message in a query, whose numbers are text; WireError names the first parameter that does not fit."""
+    try:
+        return model.model_validate_strings(dict(query))
     except ValidationError as error:
         raise WireError(*_first(error)) from error
 

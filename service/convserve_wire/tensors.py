@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 TYPES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str}}
 MAX_DIMENSIONS = 8
 MAX_TEXTS = 4_000_000  # elements of BYTES: each is an object
-MAX_EXTENT = 1 << 40  # elements, axes of length 0 counted as 1: NumPy counts so, and gives up where int64 does
+MAX_ELEMENTS = 1 << 48  # of a shape whose sizes of 0 are taken as 1, for NumPy cannot describe larger ones
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,8 +35,7 @@ class Tensor:
 def from_json(data: Any, datatype: str, shape: Sequence[int], where: str) -> Array:
     """Nested or flat lists -> array; TensorError names the element that does not fit."""
     dtype = _dtype(datatype, shape, where)
-    flat = _flatten(data, tuple(shape), f"{where}.data")
-    kinds = set(map(type, flat))
+    flat, kinds = _flatten(data, tuple(shape), f"{where}.data")
     if not kinds <= TYPES[dtype.kind]:
         at = next(i for i, value in enumerate(flat) if type(value) not in TYPES[dtype.kind])
         got = "null" if flat[at] is None else f"a {type(flat[at]).__name__}"
@@ -100,16 +99,22 @@ def from_bytes(data: memoryview, datatype: str, shape: Sequence[int], where: str
 
 def to_json(tensor: Tensor) -> Array | list[str]:
     """What orjson writes as the flat `data`; NonFiniteOutput where JSON has no number for a value."""
-    array = np.ascontiguousarray(tensor.array).reshape(-1)
+    array = elements(tensor)
     if array.dtype.kind == "O":
         return [value.decode("utf-8", "replace") for value in array.tolist()]
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def elements(tensor: Tensor) -> Array:
+    """The elements in row-major order; NonFiniteOutput where JSON has no number for one."""
+    array = np.ascontiguousarray(tensor.array).reshape(-1)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise NonFiniteOutput(
             f"output '{tensor.name}' holds a NaN or an infinity, which JSON cannot carry; ask for it with"
             " binary_data true",
             "outputs",
         )
-    return array.astype(np.float32) if array.dtype == np.float16 else array
+    return array
 
 
 def to_bytes(array: Array) -> bytes | memoryview:
@@ -130,20 +135,21 @@ def _dtype(datatype: str, shape: Sequence[int], where: str) -> np.dtype[Any]:
             f"shape has {len(shape)} dimensions or a negative one, but it must have at most {MAX_DIMENSIONS}, from 0",
             f"{where}.shape",
         )
-    if prod(size or 1 for size in shape) > MAX_EXTENT:
-        raise TensorError("shape is larger than any array; check its sizes", f"{where}.shape")
+    if prod(size or 1 for size in shape) > MAX_ELEMENTS:
+        what = "has a 0 and sizes too large beside it; send an empty tensor of small sizes"
+        raise TensorError(f"shape {what if 0 in shape else 'is larger than any array'}", f"{where}.shape")
     return DATATYPES[datatype]
 
 
-def _flatten(data: Any, shape: tuple[int, ...], where: str) -> list[Any]:
-    """The elements in row-major order, from a flat list or from lists nested exactly as `shape` says."""
+def _flatten(data: Any, shape: tuple[int, ...], where: str) -> tuple[list[Any], set[type]]:
+    """The elements in row-major order and their types, from a flat list or lists nested exactly as `shape` says."""
     if not isinstance(data, list):
         raise TensorError(f"data is a {type(data).__name__}, but it must be a list", where)
-    count = prod(shape)
-    if not any(isinstance(value, list) for value in data):
+    count, kinds = prod(shape), set(map(type, data))
+    if list not in kinds:
         if len(data) != count:
             raise TensorError(f"data has {len(data)} elements, but shape {list(shape)} needs {count}", where)
-        return data
+        return data, kinds
     level: list[Any] = [data]
     for depth, size in enumerate(shape):
         for at, row in enumerate(level):
@@ -155,7 +161,7 @@ def _flatten(data: Any, shape: tuple[int, ...], where: str) -> list[Any]:
                     where + index,
                 )
         level = list(chain.from_iterable(level))
-    return level
+    return level, set(map(type, level))
 
 
 def _unravel(at: int, shape: tuple[int, ...]) -> list[int]:

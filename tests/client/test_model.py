@@ -79,6 +79,48 @@ def test_gradients_of_the_input_and_of_a_cotangent(model: Model) -> None:
     assert (moved[:, 0] >= asked.outputs["logits"][:, 0]).all()
 
 
+def test_explanations_come_with_what_they_explain(model: Model) -> None:
+    """Values like x, the class, and how complete integrated gradients are; one target is for every row."""
+    found = model.explain(X[:3], method="integrated_gradients", steps=200)
+    assert (found.version, found.values.shape) == (1, (3, 1, 4, 4))
+    logits = model.infer(X[:3])
+    assert np.array_equal(found.target, logits.argmax(axis=1))
+    start = model.infer(np.zeros((1, 1, 4, 4), np.float32))[0]
+    rows = np.arange(3)
+    missing = found.values.sum(axis=(1, 2, 3)) - (logits[rows, found.target] - start[found.target])
+    assert found.completeness_error is not None
+    assert np.allclose(np.abs(missing), found.completeness_error, atol=1e-6)
+    for target in (1, [1, 1, 1], np.array([1, 1, 1], np.uint8)):
+        other = model.explain(X[:3], method="saliency", target=target, version=1)
+        slopes = model.gradients(X[:3], cotangent=np.eye(2)[[1, 1, 1]], outputs=["grad/x"]).x
+        assert slopes is not None
+        assert np.array_equal(other.values, np.abs(slopes))
+        assert other.completeness_error is None
+    with pytest.raises(ConvserveError, match="number of a class"):
+        model.explain(X[:3], method="saliency", target=1.5)
+    with pytest.raises(Invalid, match="takes no option 'layer'"):
+        model.explain(X[:3], method="saliency", layer="conv")
+
+
+def test_heat_maps_of_whatever_a_person_has(client: Client, name: str, tmp_path: Path) -> None:
+    """A path, bytes, a Pillow image and an array of one digit give the same PNG; so does the network's input."""
+    model = client.create(name, "lenet5", preprocess={"mean": 0.1307, "std": 0.3081})
+    digit = digits().test_images[0, 0]
+    file = tmp_path / "digit.png"
+    Image.fromarray(digit).save(file)
+    x = (digit / np.float32(255) - np.float32(0.1307)) / np.float32(0.3081)
+    sources = (str(file), file.read_bytes(), Image.open(file), digit, x, x[None], x[None, None])
+    maps = [model.heatmap(source, method="smoothgrad", target=3, samples=4) for source in sources]
+    assert len({Image.open(io.BytesIO(map_)).tobytes() for map_ in maps}) == 1
+    assert Image.open(io.BytesIO(maps[0])).size == (280, 280)
+    assert model.heatmap(file, target=3) != model.heatmap(file, target=4, version=1)
+    assert model.heatmap(file, baseline=0.5) == model.heatmap(x, baseline=[0.5])
+    with pytest.raises(ConvserveError, match="baseline of a picture"):
+        model.heatmap(file, baseline=[0.5])
+    with pytest.raises(Invalid, match="2 rows"):
+        model.heatmap(np.stack([x, x])[:, None])
+
+
 def test_weights_go_and_come_back(model: Model, tmp_path: Path) -> None:
     """Arrays and files; the optimizer starts afresh, the step count stays."""
     weights = model.weights()

@@ -44,7 +44,7 @@ def ran(layers: list[dict[str, Any]], want: Want, *, fuse: bool, n: int, threads
         program, program.weights(snapshot.weights()), x, loss=TRAINING.loss, target=np.arange(n) % 5, grads=grads
     )
     executor.close()
-    return {**result.outputs, **grads, **({} if result.dx is None else {"x": result.dx})}
+    return {**result.outputs, **grads, **{f"grad/{name}": gradient for name, gradient in result.gradients.items()}}
 
 
 @pytest.mark.parametrize("n", [1, 3, 40])
@@ -53,7 +53,7 @@ def ran(layers: list[dict[str, Any]], want: Want, *, fuse: bool, n: int, threads
 def test_fusion_changes_no_bit(layers: list[dict[str, Any]], mode: str, n: int) -> None:
     """Logits and every gradient, on one thread and on two."""
     network = Network.from_dict({"input": [3, 37, 35], "layers": layers})
-    gradients = {"params": frozenset(network.parameters), "input": True, "loss": True, "train": mode == "train"}
+    gradients = {"params": frozenset(network.parameters), "values": ("x",), "loss": True, "train": mode == "train"}
     want = Want(outputs=(network.last.name,), **({} if mode == "infer" else gradients))  # type: ignore[arg-type]
     assert followers(prepare(network, n, want, fuse=False)) == 0
     assert followers(prepare(network, n, want)) > 0 or (mode != "infer" and BN in layers)

@@ -45,7 +45,7 @@ def bearer(key: str) -> dict[str, str]:
 
 
 def path(operation: Operation) -> str:
-    return fill(operation.path, model="nobody", alias="a", dataset="nobody", job="999")
+    return fill(operation.path, model="nobody", alias="a", dataset="nobody", job="999", asset="nothing")
 
 
 @pytest.mark.parametrize("name", SCOPES)

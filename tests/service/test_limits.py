@@ -109,14 +109,13 @@ ROWS: dict[str, tuple[str, str, tuple[bytes, dict[str, str]], int, str, str]] = 
     "a name": ("POST", "m/infer", said({"inputs": [{**X, "name": "n" * 129}]}), 400, "invalid_request", "128 char"),
     "an id": ("POST", "m/infer", said({"inputs": [X], "id": "n" * 257}), 400, "invalid_request", "256 characters"),
     "axes": ("POST", "m/infer", said({"inputs": [{**X, "shape": [1] * 9}]}), 400, "invalid_tensor", "at most 8"),
-    "an axis": ("POST", "m/infer", said({"inputs": [{**X, "shape": [1 << 41]}]}), 400, "invalid_request", "less than"),
     "emptiness": (
         "POST",
         "m/infer",
         said({"inputs": [{**X, "shape": [0, 1 << 40, 1 << 40], "data": []}]}),
         400,
         "invalid_tensor",
-        "larger than any array",
+        "small sizes",
     ),
     "texts": (
         "POST",

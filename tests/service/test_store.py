@@ -20,8 +20,9 @@ from convserve_service.store.errors import (
     StoreUnavailable,
 )
 from convserve_service.store.locks import holder, locked, note
-from convserve_service.store.records import DatasetRow, Key, Reply
+from convserve_service.store.records import DatasetRow, Key, ModelRow, Reply
 from convserve_service.store.store import Store
+from convserve_service.store.transaction import Transaction
 
 KEY = Key("", "k", b"request")
 REPLY = Reply(200, b"{}")
@@ -56,6 +57,46 @@ def test_a_key_is_recorded_once(store: Store) -> None:
     with pytest.raises(KeyReused):
         store.replay(Key("", "k", b"another request"))
     assert store.replay(Key("somebody", "k", b"another request")) is None
+
+
+def test_what_was_read_is_read_again_after_every_commit(store: Store) -> None:
+    """Of this thread, of another one, and of a transaction that was rolled back; nothing of it is remembered."""
+
+    def loaded() -> bool | None:
+        found = store.catalog.read("m", None)[0]
+        return None if found is None else found.loaded
+
+    def add(transaction: Transaction) -> None:
+        transaction.add_model(ModelRow("m", "{}", "", True))
+
+    def turn(loaded: bool) -> None:
+        with store.catalog.transaction() as transaction:
+            transaction.set_loaded("m", loaded)
+
+    def undone() -> None:
+        with store.catalog.transaction() as transaction:
+            assert loaded() is None
+            add(transaction)
+            assert loaded() is True
+            raise KeyInFlight("undone")
+
+    assert loaded() is None
+    with pytest.raises(KeyInFlight):
+        undone()
+    assert loaded() is None
+    with store.catalog.transaction() as transaction:
+        add(transaction)
+    assert loaded() is True
+    turn(False)
+    assert loaded() is False
+    other = threading.Thread(target=turn, args=(True,))
+    other.start()
+    other.join()
+    assert loaded() is True
+    beside = Store.open(store.folder)
+    with beside.catalog.transaction() as transaction:
+        transaction.set_loaded("m", False)
+    assert loaded() is False
 
 
 def test_a_refused_transaction_takes_its_blob_with_it(store: Store) -> None:

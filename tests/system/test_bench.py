@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bench.engine.agreement import disagreements
+from bench.service.loads import missing
 from tests.servers import ROOT, environment
 
 TRAINING = ["--rounds", "2", "--warm-up", "1"]
@@ -21,6 +22,9 @@ ENGINE = [
     "--seconds", "0.1",
 ]  # fmt: skip
 FOOTPRINT = ["--here", "--starts", "1"]
+SERVICE = [
+    "--here", "--sides", "ours", "--connections", "2", "--rounds", "1", "--seconds", "1", "--training-rounds", "1",
+]  # fmt: skip
 MOMENTS = ["start to first prediction", "worker, after the first prediction", "all processes, after ten steps"]
 RUNS = {
     "bench.training": (
@@ -39,6 +43,11 @@ RUNS = {
     ),
     "bench.roofline": (["--seconds", "0.001"], ["matrix product", "a pass", "a gather", "a call"]),
     "bench.footprint": ([*FOOTPRINT, "--ours-only"], ["installed packages", *MOMENTS]),
+    "bench.service": (
+        SERVICE,
+        ["all replies are the same", "JSON, 2 connections", "binary, 2 connections", "the constant rate",
+         "while a job trains", "goal: p99 of predictions while a job trains"],
+    ),
 }  # fmt: skip
 BESIDE_PYTORCH = {
     "bench.engine": (
@@ -50,13 +59,15 @@ BESIDE_PYTORCH = {
         ["ours / PyTorch", "goal: installed size", "goal: start to first", "goal: resident memory"],
     ),
 }
-SAVING = {"bench.engine": "timed", "bench.footprint": "visits"}
+SAVING = {"bench.engine": "timed", "bench.footprint": "visits", "bench.service": "cells"}
 
 
 @pytest.mark.xdist_group("bench")
 @pytest.mark.parametrize("module", RUNS)
 def test_it_ends_well(module: str, tmp_path: Path) -> None:
     """Whatever the figures are, every table and every goal is there, and nothing is left on the disk."""
+    if module == "bench.service" and (absent := missing()):
+        pytest.skip(f"the load needs {' and '.join(absent)}: apt-get install them")
     check(module, *RUNS[module], tmp_path)
 
 

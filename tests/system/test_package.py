@@ -15,7 +15,7 @@ import pytest
 from tests.servers import ROOT, environment, serving
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-SERVER_ONLY = ("flask", "gunicorn", "PIL", "structlog", "pydantic_settings")
+SERVER_ONLY = ("flask", "gunicorn", "PIL", "structlog", "pydantic_settings", "prometheus_client")
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +43,14 @@ def install(folder: Path, wheel: Path, extra: str) -> str:
     return python
 
 
-def test_the_wheel_holds_the_four_packages_and_the_digits(wheel: Path) -> None:
+def test_the_wheel_holds_the_four_packages_the_digits_and_the_page(wheel: Path) -> None:
     """And nothing else at the top."""
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"convserve_model", "convserve_wire", "convserve_service", "convserve_client"}
     assert "convserve_client/data/mnist-10k.npz" in names
     assert "convserve_client/data/README.md" in names
+    assert {f"convserve_service/docs/page/{name}" for name in ("index.html", "start.js")} <= set(names)
 
 
 @pytest.mark.xdist_group("wheel")
@@ -79,6 +80,8 @@ def test_the_wheel_serves(wheel: Path, tmp_path: Path) -> None:
         assert found is not None, line
         done = subprocess.run(["curl", "-s", f"{found[0]}/v2"], capture_output=True, text=True, timeout=10)
         assert json.loads(done.stdout)["name"] == "convserve"
+        style = subprocess.run(["curl", "-sf", f"{found[0]}/docs/swagger-ui.css"], capture_output=True, timeout=10)
+        assert style.returncode == 0
     finally:
         process.terminate()
         assert process.wait(15) == 0

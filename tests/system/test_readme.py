@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from convserve_client import Client
-from convserve_client.pictures import png
+from convserve_client.pictures import PNG, png
 from convserve_client.samples import digits
-from convserve_model import LAYERS, LOSSES, OPTIMIZERS, SCHEDULES
+from convserve_model import LAYERS, LOSSES, METHODS, OPTIMIZERS, SCHEDULES
 from convserve_service.app import create_app
 from convserve_service.settings import Settings
 from tests.servers import ROOT, environment, serving
@@ -30,14 +30,15 @@ def here(text: str, server: str, name: str) -> str:
     return text.replace(ADDRESS, server).replace("my-digits", name).replace("models/tiny", f"models/{name}")
 
 
-def test_the_client_script_runs(server: str, name: str) -> None:
-    """Word by word; it learns, predicts and differentiates, and then again as a job."""
+def test_the_client_script_runs(server: str, name: str, tmp_path: Path) -> None:
+    """Word by word; it learns, predicts, differentiates and explains, and then again as a job."""
     script = block("python", "Client(") + block("python", "model.fit(")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", here(script, server, name)],
-        env=environment(), capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert (tmp_path / "map.png").read_bytes().startswith(PNG)
     accuracy = float(re.search(r"accuracy ([\d.]+)%", done.stdout)[1])  # type: ignore[index]
     assert accuracy > 90
     assert "(1, 1, 28, 28) (6, 1, 5, 5)" in done.stdout
@@ -45,12 +46,15 @@ def test_the_client_script_runs(server: str, name: str) -> None:
 
 
 def test_the_curl_commands_run(server: str, name: str, tmp_path: Path) -> None:
-    """Each answers with JSON that is no error; the repeated step is applied once."""
+    """Each answers with JSON that is no error, or with a PNG; the repeated step is applied once."""
     (tmp_path / "digit.png").write_bytes(png(digits().test_images[0, 0]))
     picture = here(block("sh", "@digit.png"), server, name).replace("models/digits", f"models/{name}-d")
     tiny = here(block("sh", "models/tiny"), server, name)
     spec = json.dumps({"architecture": {"input": [1, 28, 28], "layers": [{"type": "flatten"}]}})
     subprocess.run(["curl", "-sf", "-X", "PUT", f"{server}/v2/models/{name}-d", "-d", spec], check=True, timeout=30)
+    drawing = here(block("sh", "-o map.png"), server, name).replace("models/digits", f"models/{name}-d")
+    subprocess.run(["sh", "-c", drawing], cwd=tmp_path, check=True, timeout=30)
+    assert (tmp_path / "map.png").read_bytes().startswith(PNG)
     for command in [picture, *tiny.split("\n\n"), tiny.split("\n\n")[1]]:
         done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=30)
         reply = json.loads(done.stdout)
@@ -110,9 +114,9 @@ def test_every_route_is_in_the_readme(tmp_path: Path) -> None:
     assert promised == routes
 
 
-@pytest.mark.parametrize("name", [*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES])
+@pytest.mark.parametrize("name", [*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *METHODS])
 def test_every_building_block_is_in_the_readme(name: str) -> None:
-    """Layers, losses, optimizers and schedules by their wire names."""
+    """Layers, losses, optimizers, schedules and methods of explanation by their wire names."""
     assert f"`{name}`" in README
 
 

@@ -1,27 +1,16 @@
 """LeNet-5 behind Flask, in PyTorch: `infer` and `train` in the JSON of the Open Inference Protocol V2."""
 
-from collections import OrderedDict
 from functools import cache
 from threading import Lock
 from typing import Any
 
 import torch
 from flask import Flask, request
+from lenet5 import lenet5
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 DTYPES = {"FP32": torch.float32, "INT64": torch.int64}
-
-
-def lenet5() -> nn.Sequential:
-    """[N,1,28,28] to [N,10]."""
-    return nn.Sequential(
-        OrderedDict(
-            conv1=nn.Conv2d(1, 6, 5, padding=2), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2),
-            conv2=nn.Conv2d(6, 16, 5), relu2=nn.ReLU(), pool2=nn.MaxPool2d(2), flatten=nn.Flatten(),
-            fc1=nn.Linear(400, 120), relu3=nn.ReLU(), fc2=nn.Linear(120, 84), relu4=nn.ReLU(), fc3=nn.Linear(84, 10),
-        )
-    )  # fmt: skip
 
 
 def create_app(weights: str, learning_rate: float, momentum: float) -> Flask:

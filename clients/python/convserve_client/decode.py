@@ -14,6 +14,7 @@ from convserve_client.results import (
     ClassCount,
     Dataset,
     Evaluation,
+    Explanation,
     Gradients,
     JobStatus,
     Prediction,
@@ -63,6 +64,12 @@ def gradients(members: Mapping[str, Any], found: dict[str, Array]) -> Gradients:
     x = found.pop(GRAD + "x", None)
     parameters = {name.removeprefix(GRAD): found.pop(name) for name in list(found) if name.startswith(GRAD)}
     return Gradients(int(members["model_version"]), None if loss is None else float(loss[0]), parameters, x, found)
+
+
+@promised()
+def explanation(members: Mapping[str, Any], found: Mapping[str, Array]) -> Explanation:
+    version = int(members["model_version"])
+    return Explanation(version, found["explanation"], found["target"], found.get("completeness_error"))
 
 
 @promised()

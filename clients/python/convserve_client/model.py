@@ -8,16 +8,17 @@ from urllib.parse import quote
 
 import numpy as np
 
-from convserve_client import datasets, decode, safetensors
+from convserve_client import datasets, decode, explaining, safetensors
 from convserve_client.errors import ConvserveError
+from convserve_client.explaining import ExplainOptions, Method
 from convserve_client.fitting import FitOptions, finish
 from convserve_client.jobs import Job
 from convserve_client.pictures import instances, media_type, numbers, picture
 from convserve_client.progress import Progress
-from convserve_client.results import Evaluation, Gradients, Prediction, Trained, Version
+from convserve_client.results import Evaluation, Explanation, Gradients, Prediction, Trained, Version
 from convserve_client.tensors import images, paired, targets
 from convserve_client.training import Plan, run
-from convserve_client.transport import Transport
+from convserve_client.transport import Reply, Transport
 from convserve_wire import paths
 from convserve_wire.envelope import HEADER_LENGTH, encode_request
 from convserve_wire.tensors import Array
@@ -86,6 +87,36 @@ class Model:
         options = {"mode": mode, "dropout_seed": dropout_seed, "loss": loss}
         members, found = self._ask(paths.GRADIENTS, version, {"x": images(x), **second}, outputs, options)
         return decode.gradients(members, found)
+
+    def explain(
+        self, x: Any, *, method: Method, target: Any = None, version: Which = None, **options: Unpack[ExplainOptions]
+    ) -> Explanation:
+        """How much each element of x [N,C,H,W] moves an output: `target` [N], by default the largest of each row."""
+        inputs, asked = explaining.inputs(images(x), target), {"method": method, **options}
+        return decode.explanation(*self._ask(paths.EXPLAIN, version, inputs, explaining.outputs(method), asked))
+
+    def heatmap(
+        self,
+        image: Any,
+        *,
+        method: Method = "integrated_gradients",
+        target: int | None = None,
+        version: Which = None,
+        **options: Unpack[ExplainOptions],
+    ) -> bytes:
+        """The same for one image, as a PNG for people: `Path("map.png").write_bytes(model.heatmap("digit.png"))`.
+
+        Whatever `predict` takes: a float array is the network's input, all else a picture. Where a method tells for and
+        against, red speaks for the target and blue against it.
+        """
+        asked: Options = {"method": method, **options}
+        if numbers(image):
+            inputs = explaining.inputs(images(image.reshape(explaining.row(image.shape))), target)
+            return self._envelope(paths.EXPLAIN, version, inputs, None, asked, Accept="image/png").body
+        data = picture(image)
+        path = f"{self.path(paths.EXPLAIN, version)}?{explaining.query({**asked, 'target': target})}"
+        headers = {"Content-Type": media_type(data), "Accept": "image/png"}
+        return self._transport.read("POST", path, data, **headers).body
 
     def evaluate(
         self, x: Any, y: Any, *, loss: Options | None = None, version: Which = None, rows_per_request: int = 8192
@@ -284,9 +315,20 @@ class Model:
         outputs: Sequence[str] | None,
         options: Options | None = None,
     ) -> tuple[dict[str, Any], dict[str, Array]]:
+        return decode.tensors(self._envelope(path, version, inputs, outputs, options))
+
+    def _envelope(
+        self,
+        path: str,
+        version: Which,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str] | None,
+        options: Options | None,
+        **headers: str,
+    ) -> Reply:
         body, length = encode_request(inputs, outputs, options)
-        headers = {HEADER_LENGTH: str(length), "Content-Type": "application/octet-stream"}
-        return decode.tensors(self._transport.read("POST", self.path(path, version), body, **headers))
+        sent = {HEADER_LENGTH: str(length), "Content-Type": "application/octet-stream", **headers}
+        return self._transport.read("POST", self.path(path, version), body, **sent)
 
     def _write(
         self, path: str, inputs: Mapping[str, Array], options: Options, if_match: int | None, key: str | None

@@ -65,6 +65,17 @@ class Gradients:
 
 
 @dataclass(frozen=True, eq=False)
+class Explanation:
+    """`values` [N,C,H,W]: how much each element of x moves the output `target` [N]; `completeness_error` [N] is that of
+    integrated gradients."""
+
+    version: int
+    values: Array
+    target: Array
+    completeness_error: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Trained:
     """A version that a write made: optimizer steps since creation, the loss of each step, digests."""
 

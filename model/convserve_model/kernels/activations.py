@@ -65,7 +65,7 @@ class Relu:
         """x of any shape -> y of the same."""
         (x,) = xs
         out = x if run.out is None and run.overwrite else run.out
-        y = np.clip(x, 0, math.inf, out=out)  # three times as fast as np.maximum with a scalar; keeps NaN too
+        y = x.clip(0, math.inf, out=out)  # three times as fast as np.maximum with a scalar; keeps NaN too
 
         def backward(dy: Array) -> Gradients:
             return (dy * (y > 0) if run.need[0] else None,), {}

@@ -16,6 +16,7 @@ from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.pooling import MaxPool
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Backward, Gradients, Kernel, Params, Run, Shape
+from convserve_model.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,9 @@ class Convolution:
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [Cin,H,W,N] -> y [Cout,ho,wo,N], or what the followers make of it."""
         (x,) = xs
-        shape = (len(w["weight"]), *self.window.output(*x.shape[1:3]), x.shape[-1])
-        pools = [kernel.window for kernel in self.followers if isinstance(kernel, MaxPool)]
-        merged = prod(pool.size[0] for pool in pools)  # rows that become one
-        final = shape
-        for pool in pools:
-            final = (final[0], *pool.output(*final[1:3]), final[3])
+        shape, final, blocks = self._cut(x.shape, len(w["weight"]))
         y = np.empty(final, x.dtype)
-        blocks = _blocks(self._strips(self.path, x, shape), merged, final[1])
-        inner = run._replace(need=(run.need[0] or run.need_params,), need_params=False, overwrite=True)
+        inner = Run((run.need[0] or run.need_params,), False, run.random, run.map, overwrite=True)
 
         def finish(block: Block) -> list[Backward]:
             last = y[:, block.finished.start : block.finished.stop]
@@ -91,10 +86,11 @@ class Convolution:
             if "bias" in w:
                 out += w["bias"]
             closures = []
-            for kernel, params in zip(self.followers, w.get("followers", ()), strict=True):
-                ending = kernel is self.followers[-1]
-                out, closure = kernel.forward(params, out, run=inner._replace(out=last if ending else None))
-                closures.append(closure)
+            if self.followers:
+                runs = [*[inner] * (len(self.followers) - 1), inner._replace(out=last)]
+                for kernel, params, its in zip(self.followers, w["followers"], runs, strict=True):
+                    out, closure = kernel.forward(params, out, run=its)
+                    closures.append(closure)
             return closures
 
         closures = list(run.map(finish, blocks))
@@ -109,6 +105,17 @@ class Convolution:
             return (self._correlate_input(w["input_path"], x, dout, run),), grads
 
         return y, backward
+
+    @remembered
+    def _cut(self, x: Shape, cout: int) -> "tuple[Shape, Shape, list[Block]]":
+        """(shape before the followers, shape after them, blocks) for x of a shape."""
+        shape = (cout, *self.window.output(*x[1:3]), x[3])
+        pools = [kernel.window for kernel in self.followers if isinstance(kernel, MaxPool)]
+        merged = prod(pool.size[0] for pool in pools)  # rows that become one
+        final = shape
+        for pool in pools:
+            final = (final[0], *pool.output(*final[1:3]), final[3])
+        return shape, final, _blocks(self._strips(self.path, x[0], shape), merged, final[1])
 
     def _unfollowed(
         self, x: Array, dy: Array, shape: Shape, blocks: "list[tuple[Block, list[Backward]]]", run: Run
@@ -143,7 +150,7 @@ class Convolution:
 
         dweight, *dbias = (
             sum(parts[1:], start=parts[0])
-            for parts in zip(*run.map(differentiate, self._strips(path, x, dout.shape)), strict=True)
+            for parts in zip(*run.map(differentiate, self._strips(path, len(x), dout.shape)), strict=True)
         )
         grads = {"weight": path.unpack(dweight, w["weight"].shape)}
         return {**grads, "bias": dbias[0]} if dbias else grads
@@ -156,7 +163,7 @@ class Convolution:
         def correlate(rows: range) -> None:
             path.correlate(packed, path.strip(dout, rows), dx[:, rows.start : rows.stop])
 
-        for _ in run.map(correlate, self._strips(path, dout, x.shape)):
+        for _ in run.map(correlate, self._strips(path, len(dout), x.shape)):
             pass
         return dx
 
@@ -164,7 +171,7 @@ class Convolution:
         """dL/dx by col2im, strips in order: they overlap."""
         (ph, pw), (c, h, w, n) = self.window.padding, x.shape
         dpadded = np.zeros((c, h + 2 * ph, w + 2 * pw, n), x.dtype)
-        for rows in self._strips(self._im2col, x, dout.shape):
+        for rows in self._strips(self._im2col, len(x), dout.shape):
             columns = self._im2col.input_columns(packed, dout[:, rows.start : rows.stop])
             self.window.scatter(columns, dpadded, rows)
         return self.window.crop(dpadded)
@@ -179,10 +186,10 @@ class Convolution:
     def _im2col(self) -> Im2col:
         return Im2col(self.window, self.groups)
 
-    def _strips(self, path: Path, x: Array, shape: Shape) -> list[range]:
+    def _strips(self, path: Path, cin: int, shape: Shape) -> list[range]:
         """Rows of the output [Cout,ho,wo,N], cut by its shape and the path alone: never by the followers."""
         cout, ho, wo, n = shape
-        step = rows_of_strip(path, self.groups, len(x), cout, ho, wo, n)
+        step = rows_of_strip(path, self.groups, cin, cout, ho, wo, n)
         return [range(start, min(start + step, ho)) for start in range(0, ho, step)]
 
 

@@ -48,8 +48,11 @@ class MatMul:
 
 def _in_parts(product: np.ufunc, a: Array, b: Array, out: Array, weights: int, run: Run) -> None:
     """a [M,K] by b [K,N] into out, in slices of rows that have at least about PART of the weights each."""
-    rows = len(a)
-    step = -(-rows // max(1, min(PARTS, weights // PART)))
+    parts, rows = min(PARTS, weights // PART), len(a)
+    if parts < 2:
+        product(a, b, out=out)
+        return
+    step = -(-rows // parts)
     slices = [slice(start, start + step) for start in range(0, rows, step)]
     for _ in run.map(lambda some: product(a[some], b, out=out[some]), slices):
         pass

@@ -7,6 +7,7 @@ import numpy as np
 
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Backward, Gradients, Params, Run, Shape
+from convserve_model.remembered import remembered
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,7 @@ class MaxPool:
         """x [C,H,W,N] -> y [C,ho,wo,N]: the maxima along each row, and of these along each column."""
         (x,) = xs
         padded = self.window.pad(x, fill=-np.inf)
-        down, across = (
-            Side(axis, size, stride, dilation, count)
-            for axis, size, stride, dilation, count in zip(
-                (1, 2), self.window.size, self.window.stride, self.window.dilation,
-                self.window.output(*x.shape[1:3]), strict=True,
-            )
-        )  # fmt: skip
+        down, across = self._sides(*x.shape[1:3])
         wide, across_hits = across.maximum(padded, run.need[0])
         y, down_hits = down.maximum(wide, run.need[0], run.out)
         shape, wide_shape = padded.shape, wide.shape
@@ -37,6 +32,12 @@ class MaxPool:
             return (self.window.crop(across.spread(dwide, across_hits, shape)),), {}
 
         return y, backward
+
+    @remembered
+    def _sides(self, h: int, w: int) -> "tuple[Side, ...]":
+        window = self.window
+        counts = window.output(h, w)
+        return tuple(map(Side, (1, 2), window.size, window.stride, window.dilation, counts))
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,9 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from convserve_model.protocols import Array, Pair
+from convserve_model.remembered import remembered
+
+Slices = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -57,16 +60,25 @@ class Window:
         Rows and columns are rounded up to multiples of `whole`. A view where nothing is to be added.
         """
         c, h, w, n = x.shape
+        (height, width), seen, inner = self._seen(h, w, rows, whole)
+        if inner is None:
+            return x[seen]
+        strip = np.zeros((c, height, width, n), x.dtype)
+        strip[inner] = x[seen]
+        return strip
+
+    @remembered
+    def _seen(self, h: int, w: int, rows: range, whole: Pair) -> "tuple[Pair, Slices, Slices | None]":
+        """(height and width of a strip, what of the image is in it, where; None where that is all of it)."""
         counts = zip((len(rows), self.output(h, w)[1]), whole, strict=True)
         height, width = self.span(*(-(-count // multiple) * multiple for count, multiple in counts))
         top, left = rows.start * self.stride[0] - self.padding[0], self.padding[1]
         start, right = max(top, 0), max(0, min(w, width - left))
         stop = max(start, min(top + height, h))
+        seen = (slice(None), slice(start, stop), slice(right))
         if left == 0 and stop - start == height and width <= w:
-            return x[:, start:stop, :width]
-        strip = np.zeros((c, height, width, n), x.dtype)
-        strip[:, start - top : stop - top, left : left + right] = x[:, start:stop, :right]
-        return strip
+            return (height, width), seen, None
+        return (height, width), seen, (slice(None), slice(start - top, stop - top), slice(left, left + right))
 
     def pad(self, x: Array, fill: float = 0.0) -> Array:
         """[C,H,W,N] -> [C,H+2ph,W+2pw,N]; x itself where nothing is to be padded."""

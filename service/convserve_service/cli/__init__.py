@@ -24,6 +24,7 @@ for command in (
     asking.cancel,
     asking.evaluate,
     asking.predict,
+    asking.explain,
     operating.replay,
     operating.verify,
     operating.doctor,

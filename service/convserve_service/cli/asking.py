@@ -228,3 +228,22 @@ def predict(url: str, name: str, pictures: tuple[str, ...], top_k: int) -> None:
     with connect(url) as client:
         for file, prediction in zip(pictures, client.model(name).predict(list(pictures), top_k=top_k), strict=True):
             click.echo(f"{file}: {', '.join(map(str, prediction.top))}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("picture", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--method",
+    default="integrated_gradients",
+    show_default=True,
+    help="Or saliency, input_x_gradient, smoothgrad, grad_cam.",
+)
+@click.option("--target", type=int, help="The class that is asked about; by default the most probable one.")
+@click.option("--out", default="map.png", show_default=True, type=click.Path(dir_okay=False), help="The heat map.")
+@URL
+def explain(url: str, name: str, picture: str, method: Any, target: int | None, out: str) -> None:
+    """Draw what a prediction rests on, as a heat map over a PNG or JPEG picture."""
+    with connect(url) as client:
+        Path(out).write_bytes(client.model(name).heatmap(picture, method=method, target=target))
+        click.echo(f"{out} shows what {name} goes by in {picture}")

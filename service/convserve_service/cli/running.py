@@ -20,7 +20,11 @@ from convserve_service.cli.asking import failures
 @click.option("--workers", type=int, help="Processes that answer requests.  [default: 1]")
 @click.option("--threads", type=int, help="Compute threads of a worker.  [default: the cores]")
 @click.option("--request-threads", type=int, help="Requests that a worker answers at once.  [default: 16]")
+@click.option("--client-seconds", type=float, help="A client may fall behind for so long.  [default: 10]")
+@click.option("--client-rate", type=float, help="Bytes a second that it must send or take.  [default: 16384]")
 @click.option("--keep", type=int, help="Versions of a model whose state stays.  [default: 100]")
+@click.option("--access-log", is_flag=True, default=None, help="Write a line for each request.")
+@click.option("--log-format", type=click.Choice(["logfmt", "json"]), help="How logs are written.  [default: logfmt]")
 @click.option("--drain-seconds", type=float, help="Not ready for so long before it stops.  [default: 1]")
 def serve(**given: Any) -> None:
     """Start the service.

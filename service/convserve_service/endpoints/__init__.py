@@ -3,8 +3,11 @@
 from collections.abc import Callable
 
 from convserve_service.endpoints import (
+    config,
     datasets,
+    docs,
     evaluate,
+    explain,
     gradients,
     infer,
     jobs,
@@ -12,8 +15,10 @@ from convserve_service.endpoints import (
     predict,
     repository,
     server,
+    statistics,
     step,
     train,
+    v1,
     versions,
     weights,
 )
@@ -24,14 +29,19 @@ REGISTER: tuple[Callable[[Routes, Service], None], ...] = (
     server.register,
     repository.register,
     models.register,
+    config.register,
+    statistics.register,
     infer.register,
     predict.register,
     gradients.register,
     train.register,
     step.register,
     evaluate.register,
+    explain.register,
     weights.register,
     versions.register,
     datasets.register,
     jobs.register,
+    v1.register,
+    docs.register,
 )

@@ -1,7 +1,5 @@
 """Datasets for jobs: safetensors files, kept byte for byte."""
 
-from typing import Any
-
 from flask import Response, request
 
 from convserve_service import replies, verbs
@@ -11,6 +9,7 @@ from convserve_service.service import Service
 from convserve_service.store.records import DatasetRow, Key, Reply
 from convserve_service.writes import writing
 from convserve_wire.names import check_name
+from convserve_wire.replies import Dataset, DatasetDeleted, Datasets
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -31,11 +30,11 @@ def register(routes: Routes, service: Service) -> None:
 
     def delete(body: Body, key: Key | None, dataset: str) -> Reply:
         refuse_if_match(request)
-        reply = replies.plain({"name": dataset, "deleted": True})
+        reply = replies.plain(DatasetDeleted(name=dataset, deleted=True))
         return datasets.delete(check_name(dataset, "dataset"), key=key, reply=reply)
 
     def index() -> Response:
-        return replies.json({"datasets": [_describe(row) for row in datasets.all()]})
+        return replies.json(Datasets(datasets=[_describe(row) for row in datasets.all()]))
 
     routes.add(verbs.PUT_DATASET, writing(service, put))
     routes.add(verbs.GET_DATASET, get)
@@ -43,5 +42,5 @@ def register(routes: Routes, service: Service) -> None:
     routes.add(verbs.DATASETS, index)
 
 
-def _describe(row: DatasetRow) -> dict[str, Any]:
+def _describe(row: DatasetRow) -> Dataset:
     return {"name": row.name, "digest": row.digest, "rows": row.rows, "bytes": row.size, "created": row.created}

@@ -8,6 +8,7 @@ from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.envelope import decode_request
 from convserve_wire.messages import EvaluateRequest
+from convserve_wire.replies import Evaluated
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -16,11 +17,12 @@ def register(routes: Routes, service: Service) -> None:
         live = service.live(model, version)
         decoded = decode_request(EvaluateRequest, body.data, body.header_length)
         inputs, spec = operands.take(decoded.tensors, ["x", "y"]), live.specification
-        x = operands.rows(live, inputs["x"], service.settings.max_rows)
+        x = service.rows(live, inputs["x"])
         loss = operands.training(spec.training, decoded.message).loss
         check = service.allow(spec.network, len(x))
         judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss, check=check)
-        members = {
+        scores.finite("the loss", judged.loss)
+        members: Evaluated = {
             "model_name": model,
             "model_version": str(live.version.version),
             "loss": judged.loss,

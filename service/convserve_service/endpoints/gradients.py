@@ -19,7 +19,7 @@ def register(routes: Routes, service: Service) -> None:
         message, spec = decoded.message, live.specification
         second = "cotangent" if "cotangent" in decoded.tensors else "y"
         inputs = operands.take(decoded.tensors, ["x", second])
-        x = operands.rows(live, inputs["x"], service.settings.max_rows)
+        x = service.rows(live, inputs["x"])
         train = message.mode == "train"
         names = decoded.output_names() or [f"grad/{name}" for name in spec.network.parameters]
         reply = sizes.outputs(spec.network, names, len(x), decoded.binary)

@@ -21,14 +21,11 @@ def register(routes: Routes, service: Service) -> None:
             decoded = decode_raw(body.data, spec.network.input)
         else:
             decoded = decode_request(InferRequest, body.data, body.header_length)
-        x = operands.rows(live, operands.take(decoded.tensors, ["x"])["x"], service.settings.max_rows)
-        names = decoded.output_names() or ("logits",)
-        k = _classification(decoded)
-        reply = sizes.outputs(spec.network, names, len(x), decoded.binary) + (
-            sizes.classes(spec, len(x), k) if k else 0
-        )
+        x = service.rows(live, operands.take(decoded.tensors, ["x"])["x"])
+        names, k = decoded.output_names() or ("logits",), _classification(decoded)
+        reply = sizes.outputs(spec.network, names, len(x), decoded.binary) + sizes.classes(spec, len(x), k)
         check = service.allow(spec.network, len(x), reply=reply, more=sizes.OBJECTS * len(x) * k)
-        found = service.engine.infer(spec.network, live.snapshot, x, names, check=check)
+        found = service.infer(live, x, names, check=check)
         if k:
             found["logits"] = scores.classification(spec, found["logits"], k)
         outputs = [Tensor(name, array) for name, array in found.items()]

@@ -14,6 +14,7 @@ from convserve_service.store.schema import shown_job
 from convserve_service.writes import writing
 from convserve_wire.messages import FitRequest, parse
 from convserve_wire.names import check_name
+from convserve_wire.replies import Jobs
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -37,7 +38,8 @@ def register(routes: Routes, service: Service) -> None:
 
     def index() -> Response:
         limit, before = operands.number(request, "limit", 1000), operands.number(request, "before", NUMBERS - 1)
-        return replies.json({"jobs": [shown_job(job) for job in service.jobs.all(limit or 100, before or NUMBERS)]})
+        found = service.jobs.all(limit or 100, before or NUMBERS)
+        return replies.json(Jobs(jobs=[shown_job(job) for job in found]))
 
     def get(job: str) -> Response:
         return replies.json(shown_job(service.jobs.find(job)))

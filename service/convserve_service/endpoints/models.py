@@ -1,7 +1,6 @@
 """Create, describe and delete models."""
 
 import json
-from typing import Any
 
 from flask import Response, request
 
@@ -13,6 +12,9 @@ from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
 from convserve_wire.messages import ModelSpec, parse
 from convserve_wire.names import check_name
+from convserve_wire.replies import Created, Description, Metadata, ModelDeleted, ModelReadiness
+
+PLATFORM = "convserve_numpy"
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -21,7 +23,7 @@ def register(routes: Routes, service: Service) -> None:
         spec = specification.from_message(parse(ModelSpec, body.data))
 
         def reply(row: VersionRow, new: bool) -> Reply:
-            members = {
+            members: Created = {
                 "model_name": row.model,
                 "model_version": str(row.version),
                 "parameters": spec.network.parameter_count,
@@ -37,10 +39,10 @@ def register(routes: Routes, service: Service) -> None:
         live = service.read(model, version)
         network = live.specification.network
         newest = live.version.version
-        members = {
+        members: Metadata = {
             "name": model,
             "versions": [str(number) for number in ([newest] if version else service.reader.numbers(model, newest))],
-            "platform": "convserve_numpy",
+            "platform": PLATFORM,
             "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, *network.input]}],
             "outputs": [{"name": "logits", "datatype": "FP32", "shape": [-1, network.classes]}],
         }
@@ -48,20 +50,26 @@ def register(routes: Routes, service: Service) -> None:
 
     def architecture(model: str) -> Response:
         live = service.read(model)
-        network = live.specification.network
-        described: dict[str, Any] = json.loads(live.specification.text)
-        described["model_name"] = model
-        described["parameters"] = network.parameter_count
-        described["shapes"] = {name: list(shape) for name, shape in network.shapes.items()}
+        network, spec = live.specification.network, json.loads(live.specification.text)
+        described: Description = {
+            "model_name": model,
+            "architecture": spec["architecture"],
+            "labels": spec["labels"],
+            "preprocess": spec["preprocess"],
+            "training": spec["training"],
+            "seed": spec["seed"],
+            "parameters": network.parameter_count,
+            "shapes": {name: list(shape) for name, shape in network.shapes.items()},
+        }
         return replies.json(described)
 
     def delete(body: Body, key: Key | None, model: str) -> Reply:
-        reply = replies.plain({"model_name": model, "deleted": True})
+        reply = replies.plain(ModelDeleted(model_name=model, deleted=True))
         return service.models.delete(check_name(model), key=key, if_match=if_match(request), reply=reply)
 
     def ready(model: str, version: str | None = None) -> Response:
         live = service.live(model, version)
-        return replies.json({"name": model, "ready": True}, version=live.version.version)
+        return replies.json(ModelReadiness(name=model, ready=True), version=live.version.version)
 
     routes.add(verbs.CREATE, writing(service, create))
     routes.add(verbs.METADATA, metadata)

@@ -25,7 +25,7 @@ def register(routes: Routes, service: Service) -> None:
         def change(live: Live) -> Change:
             operands.loaded(live)
             spec = live.specification
-            x = operands.rows(live, inputs["x"], service.settings.max_rows)
+            x = service.rows(live, inputs["x"], passes=message.epochs)
             check = service.allow(spec.network, min(message.batch_size or len(x), len(x)), backward=True, train=True)
             snapshot, losses = service.engine.train(
                 spec.network,

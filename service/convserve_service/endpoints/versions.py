@@ -1,7 +1,5 @@
 """History, rollback and aliases."""
 
-from typing import Any
-
 from flask import Response, request
 
 from convserve_service import operands, replies, verbs
@@ -15,13 +13,14 @@ from convserve_service.store.records import Key, Reply, VersionRow
 from convserve_service.writes import writing
 from convserve_wire.messages import VersionRequest, parse
 from convserve_wire.names import check_alias, check_name
+from convserve_wire.replies import Alias, AliasDeleted, Version, Versions
 
 
 def register(routes: Routes, service: Service) -> None:
     def versions(model: str) -> Response:
         limit, before = operands.number(request, "limit", 1000), operands.number(request, "before", NUMBERS - 1)
         found = service.reader.versions(check_name(model), 100 if limit is None else limit, before)
-        return replies.json({"model_name": model, "versions": [_describe(row) for row in found]})
+        return replies.json(Versions(model_name=model, versions=[_describe(row) for row in found]))
 
     def rollback(body: Body, key: Key | None, model: str) -> Reply:
         wanted = parse(VersionRequest, body.data).version
@@ -37,14 +36,14 @@ def register(routes: Routes, service: Service) -> None:
         wanted = parse(VersionRequest, body.data).version
 
         def reply(version: int) -> Reply:
-            return replies.plain({"model_name": model, "alias": alias, "version": str(version)}, version=version)
+            return replies.plain(Alias(model_name=model, alias=alias, version=str(version)), version=version)
 
         return service.models.set_alias(
             check_name(model), check_alias(alias), wanted, key=key, if_match=if_match(request), reply=reply
         )
 
     def delete_alias(body: Body, key: Key | None, model: str, alias: str) -> Reply:
-        reply = replies.plain({"model_name": model, "alias": alias, "deleted": True})
+        reply = replies.plain(AliasDeleted(model_name=model, alias=alias, deleted=True))
         return service.models.delete_alias(
             check_name(model), check_alias(alias), key=key, if_match=if_match(request), reply=reply
         )
@@ -55,7 +54,7 @@ def register(routes: Routes, service: Service) -> None:
     routes.add(verbs.DELETE_ALIAS, writing(service, delete_alias))
 
 
-def _describe(row: VersionRow) -> dict[str, Any]:
+def _describe(row: VersionRow) -> Version:
     return {
         "version": str(row.version),
         "parent": None if row.parent is None else str(row.parent),

@@ -92,18 +92,20 @@ class Blobs:
     def names(self) -> set[str]:
         return set(os.listdir(self.folder))
 
-    def _check_room(self, size: int) -> None:
-        """StoreFull where so many bytes more would be too many."""
-        if self._most is None:
-            return
-        used = 0
+    def size(self) -> int:
+        """Bytes of all blobs."""
+        size = 0
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                with suppress(FileNotFoundError):  # collected meanwhile
-                    used += entry.stat().st_size
-        if used + size > self._most:
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    size += entry.stat().st_size
+        return size
+
+    def _check_room(self, more: int) -> None:
+        """StoreFull where so many bytes more would be too many."""
+        if self._most is not None and (used := self.size()) + more > self._most:
             raise StoreFull(
-                f"the store holds {used:,} bytes and may hold {self._most:,}, too few for {size:,} more;"
+                f"the store holds {used:,} bytes and may hold {self._most:,}, too few for {more:,} more;"
                 " delete models or datasets"
             )
 

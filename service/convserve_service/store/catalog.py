@@ -26,6 +26,19 @@ NUMBERS = 1 << 62  # no version has a number as high
 BUSY_SECONDS = 2.0  # how long a program that ignores our lock may hold SQLite's; its next victims wait less
 NO_SECONDS = 0.05
 HELD_SECONDS = 0.25  # a commit takes milliseconds
+Rows = tuple[ModelRow | None, VersionRow | None]
+MOST_KNOWN = 256
+NEVER: tuple[int, dict[Any, Rows]] = (-1, {})
+WHICH: dict[type, str] = {  # the version that ?2 names, or the newest below it
+    type(None): f"(SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}' AND version < ?2)",
+    int: "?2",
+    str: "(SELECT version FROM aliases WHERE model = m.name AND alias = ?2)",
+}
+READ = {
+    kind: f"SELECT {listed(schema.MODEL, 'm.')}, {listed(schema.VERSION_COLUMNS, 'v.')} FROM models m"
+    f" LEFT JOIN versions v ON v.model = m.name AND v.version = {which} WHERE m.name = ?1"
+    for kind, which in WHICH.items()
+}
 NOT_COMMITTED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY}
 
 
@@ -64,25 +77,32 @@ class Catalog:
         )
         return [row[0] for row in self._all(sql, model, most)]
 
-    def read(
-        self, model: str, version: int | str | None, *, below: int = NUMBERS
-    ) -> tuple[ModelRow | None, VersionRow | None]:
+    def read(self, model: str, version: int | str | None, *, below: int = NUMBERS) -> Rows:
         """A model and a version of it at one moment: of a number or an alias, or the newest that has its state.
 
         That is looked for `below` a number.
         """
-        newest = f"SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}' AND version < ?2"
-        which = {
-            type(None): f"({newest})",
-            int: "?2",
-            str: "(SELECT version FROM aliases WHERE model = m.name AND alias = ?2)",
-        }[type(version)]
-        row = self._one(
-            f"SELECT {listed(schema.MODEL, 'm.')}, {listed(schema.VERSION_COLUMNS, 'v.')} FROM models m"
-            f" LEFT JOIN versions v ON v.model = m.name AND v.version = {which} WHERE m.name = ?1",
-            model,
-            below if version is None else version,
-        )
+        with _translated():
+            known = self._known()
+            found = known.get((model, version, below))
+            if found is None:
+                known[model, version, below] = found = self._read(model, version, below)
+            return found
+
+    def _known(self) -> dict[Any, Rows]:
+        """What this thread has read since the last commit of anybody: SQLite tells those of other connections."""
+        connection = self._connection()
+        if connection.in_transaction:  # what it sees may never be
+            return {}
+        changes = connection.execute("PRAGMA data_version").fetchone()[0]
+        known: tuple[int, dict[Any, Rows]] = getattr(self._local, "known", NEVER)
+        if known[0] != changes or len(known[1]) >= MOST_KNOWN:
+            self._local.known = known = changes, {}
+        return known[1]
+
+    def _read(self, model: str, version: int | str | None, below: int) -> Rows:
+        second = below if version is None else version
+        row = self._connection().execute(READ[type(version)], (model, second)).fetchone()
         if row is None:
             return None, None
         split = len(schema.MODEL)
@@ -101,6 +121,26 @@ class Catalog:
         for alias, version in self._all("SELECT alias, version FROM aliases WHERE model = ? ORDER BY alias", model):
             named.setdefault(version, []).append(alias)
         return [schema.version(row, tuple(named.get(row[1], ()))) for row in rows]
+
+    def names(self) -> set[str]:
+        """Every model."""
+        return {row[0] for row in self._all("SELECT name FROM models")}
+
+    def available(self) -> set[tuple[str, int]]:
+        """Every (model, version) that has its state."""
+        return set(self._all(f"SELECT model, version FROM versions WHERE state = '{AVAILABLE}'"))
+
+    def newest(self) -> list[tuple[str, int, str, float | None]]:
+        """(model, version, created, loss) of every model's newest version that has its state, by name."""
+        newest = f"SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}'"
+        return self._all(
+            "SELECT v.model, v.version, v.created, v.loss FROM models m JOIN versions v"
+            f" ON v.model = m.name AND v.version = ({newest}) ORDER BY m.name"
+        )
+
+    def job_states(self) -> dict[str, int]:
+        """How many jobs there are in each state."""
+        return dict(self._all("SELECT state, count(*) FROM jobs GROUP BY state"))
 
     def blobs(self, limit: int = NUMBERS) -> set[str]:
         """Every blob that a version or a dataset still needs, or some of them."""
@@ -170,6 +210,8 @@ class Catalog:
             except sqlite3.Error as error:
                 self._close()  # a connection that was opened while the disk refused would go on refusing
                 raise _unavailable(error) from error
+            finally:
+                self._local.known = NEVER
             with suppress(sqlite3.Error, OSError):  # the commit stands, whatever becomes of its tidying
                 self._checkpoint(connection)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from convserve_wire.replies import State
+
 AVAILABLE, COLLECTED, DAMAGED = "available", "collected", "damaged"
 QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded", "failed", "cancelled"
 UNFINISHED = (QUEUED, RUNNING)
@@ -71,7 +73,7 @@ class JobRow:
     dataset: str
     digest: str
     options: dict[str, Any]
-    state: str
+    state: State
     cancel: bool
     attempts: int
     done: int

@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from convserve_service.store.records import ApiKey, DatasetRow, JobRow, ModelRow, VersionRow
+from convserve_wire.replies import Job
 
 FIRST = """
 CREATE TABLE numbers (model TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;
@@ -102,7 +103,7 @@ def marks(names: tuple[str, ...]) -> str:
     return ", ".join("?" * len(names))
 
 
-def shown_job(row: JobRow) -> dict[str, Any]:
+def shown_job(row: JobRow) -> Job:
     """A job as clients see it; times in seconds."""
     epochs = row.options["epochs"]
     images = row.options["rows"] * epochs * (1 - row.done / row.steps)

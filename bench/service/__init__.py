@@ -1,0 +1,1 @@
+"""The service beside LitServe, MLServer, BentoML and FastAPI, which compute the same with PyTorch."""

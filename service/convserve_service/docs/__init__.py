@@ -1,0 +1,1 @@
+"""The page that shows the OpenAPI document, and what it is made of."""

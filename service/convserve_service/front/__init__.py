@@ -1,0 +1,1 @@
+"""What a worker does with connections: threads answer requests, and never wait for bytes."""
