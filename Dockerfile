@@ -1,4 +1,5 @@
 # Build: docker build -t convserve .
+# Key:   docker run --rm -v convserve:/data convserve convserve keys create me --scope admin
 # Run:   docker run --read-only --tmpfs /tmp -v convserve:/data -p 127.0.0.1:8000:8000 convserve
 FROM python:3.12-slim AS build
 WORKDIR /src

@@ -12,8 +12,9 @@ from typing import Any, cast
 import numpy as np
 
 from convserve_model import optimizers, targets
-from convserve_model.errors import InputError, ModelError, NonFiniteError, WeightsError
-from convserve_model.executor import Executor, Result
+from convserve_model.errors import InputError, ModelError, NonFiniteError, WeightsError, some, told
+from convserve_model.executor import Executor, Result, nothing
+from convserve_model.footprint import footprint
 from convserve_model.losses import Loss
 from convserve_model.network import Network, Node
 from convserve_model.prepare import Program, Want, prepare
@@ -24,6 +25,7 @@ from convserve_model.snapshot import Snapshot
 from convserve_model.training import Training
 
 GRAD = "grad/"
+Check = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,26 @@ class Engine:
     def close(self) -> None:
         self._executor.close()
 
+    def footprint(self, network: Network, n: int, *, backward: bool = False, train: bool = False) -> int:
+        """About how many bytes n images take, at most; known from shapes alone."""
+        whole = train and bool(_barriers(network))
+        return footprint(network, n, self._executor.pool.threads, backward=backward, whole=whole)
+
     def infer(
-        self, network: Network, snapshot: Snapshot, x: Array, outputs: Sequence[str] = ("logits",)
+        self,
+        network: Network,
+        snapshot: Snapshot,
+        x: Array,
+        outputs: Sequence[str] = ("logits",),
+        *,
+        check: Check = nothing,
     ) -> dict[str, Array]:
-        """x [N,C,H,W] -> {"logits": [N,K]} or the activations after the layers named, [N,...]."""
+        """x [N,C,H,W] -> {"logits": [N,K]} or the activations after the layers named, [N,...].
+
+        Here and below `check` is called before each microbatch and may raise.
+        """
         names = _layers(network, outputs)
-        result = self._run(network, snapshot, x, Want(outputs=names))
+        result = self._run(network, snapshot, x, Want(outputs=names), check=check)
         return {asked: result.outputs[name] for asked, name in zip(outputs, names, strict=True)}
 
     def gradients(
@@ -67,6 +83,7 @@ class Engine:
         outputs: Sequence[str] | None = None,
         train: bool = False,
         seed: int = 0,
+        check: Check = nothing,
     ) -> dict[str, Array]:
         """`loss` [1], `logits` and layers [N,...], `grad/<parameter>`, `grad/x`; by default loss and every parameter.
 
@@ -89,8 +106,9 @@ class Engine:
         )
         grads = {name: np.zeros(network.specs[name].shape, snapshot.dtype) for name in params}
         result = self._run(
-            network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0), grads=grads
-        )
+            network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0), grads=grads,
+            check=check,
+        )  # fmt: skip
         found = {
             "loss": np.array([result.loss], snapshot.dtype),
             **{layer: result.outputs[name] for layer, name in zip(layers, names, strict=True)},
@@ -121,9 +139,9 @@ class Engine:
         batch_size: int | None = None,
         shuffle_seed: int | None = None,
         seed: int = 0,
-        check: Callable[[], None] = lambda: None,
+        check: Check = nothing,
     ) -> tuple[Snapshot, Array]:
-        """(the next snapshot, the loss of each step [steps] float64). `check` is called before each step and may raise.
+        """(the next snapshot, the loss of each step [steps] float64).
 
         `batch_size` None is all rows; a last, smaller batch is used. Rows are taken in order, or in an order drawn
         from (shuffle_seed, epoch).
@@ -134,11 +152,10 @@ class Engine:
 
         def pieces() -> Iterator[tuple[Array, Array]]:
             for rows in batches(len(x), size, epochs, shuffle_seed):
-                check()
                 yield x[rows], y[rows]
 
         losses = []
-        for stepped, loss in self.steps(network, training, snapshot, pieces(), seed=seed):
+        for stepped, loss in self.steps(network, training, snapshot, pieces(), seed=seed, check=check):
             snapshot = stepped
             losses.append(loss)
         return snapshot, np.array(losses)
@@ -151,10 +168,11 @@ class Engine:
         pieces: Iterable[tuple[Array, Array]],
         *,
         seed: int = 0,
+        check: Check = nothing,
     ) -> Iterator[tuple[Snapshot, float]]:
         """One optimizer step for each (x [N,C,H,W], y): the state after it, and its loss."""
         for x, y in pieces:
-            snapshot, loss = self._step(network, training, snapshot, x, y, seed)
+            snapshot, loss = self._step(network, training, snapshot, x, y, seed, check)
             yield snapshot, loss
 
     def check_targets(self, network: Network, training: Training, y: Array, n: int, batch_size: int) -> Array:
@@ -182,17 +200,19 @@ class Engine:
                 raise WeightsError(f"the gradient of {name!r} has shape {shape}, not {list(view.shape)}", GRAD + name)
         if extra := sorted(set(gradients) - set(snapshot.parameters)):
             raise WeightsError(
-                f"the model has no parameter {extra[0]!r}; it has {', '.join(snapshot.parameters)}", GRAD + extra[0]
+                f"the model has no parameter {told(extra[0])}; it has {some(snapshot.parameters)}", GRAD + extra[0]
             )
         gradient = snapshot.layout.copied(gradients, snapshot.dtype)
         return self._apply(training, snapshot, gradient, _fit_buffers(snapshot, buffers or {}))
 
-    def evaluate(self, network: Network, snapshot: Snapshot, x: Array, y: Array, *, loss: Loss) -> Evaluation:
+    def evaluate(
+        self, network: Network, snapshot: Snapshot, x: Array, y: Array, *, loss: Loss, check: Check = nothing
+    ) -> Evaluation:
         """Loss and, for class targets, accuracy over x [N,C,H,W] and y."""
         _check_x(network, snapshot, x)
         y = targets.check(y, len(x), network.classes, loss)
         name = network.last.name
-        result = self._run(network, snapshot, x, Want(outputs=(name,), loss=True), loss=loss, target=y)
+        result = self._run(network, snapshot, x, Want(outputs=(name,), loss=True), loss=loss, target=y, check=check)
         if not loss.takes_indices:
             return Evaluation(result.loss, len(x))
         wanted = y if y.ndim == 1 else y.argmax(axis=1)
@@ -202,12 +222,14 @@ class Engine:
         return Evaluation(result.loss, len(x), float(hits.mean()), counts, correct)
 
     def _step(
-        self, network: Network, training: Training, snapshot: Snapshot, x: Array, y: Array, seed: int
+        self, network: Network, training: Training, snapshot: Snapshot, x: Array, y: Array, seed: int, check: Check
     ) -> tuple[Snapshot, float]:
         gradient = np.empty(snapshot.layout.size, snapshot.dtype)
         grads = snapshot.layout.views(gradient)
         key = (seed, snapshot.step)
-        result = self._run(network, snapshot, x, _learning(network), loss=training.loss, target=y, key=key, grads=grads)
+        result = self._run(
+            network, snapshot, x, _learning(network), loss=training.loss, target=y, key=key, grads=grads, check=check
+        )
         if not math.isfinite(result.loss):
             raise NonFiniteError(f"the loss of step {snapshot.step + 1} is {result.loss}; try a smaller learning rate")
         return self._apply(training, snapshot, gradient, self._buffers(network, snapshot, result)), result.loss
@@ -234,6 +256,7 @@ class Engine:
         cotangent: Array | None = None,
         key: tuple[int, int] = (0, 0),
         grads: Mapping[str, Array] | None = None,
+        check: Check = nothing,
     ) -> Result:
         _check_x(network, snapshot, x)
         if want.train:
@@ -245,8 +268,9 @@ class Engine:
             cotangent = targets.check_cotangent(cotangent, len(x), network.classes).astype(snapshot.dtype)
         program = self._prepare(network, len(x), want)
         return self._executor.run(
-            program, _packed(program, snapshot), x, loss=loss, target=target, cotangent=cotangent, key=key, grads=grads
-        )
+            program, _packed(program, snapshot), x, loss=loss, target=target, cotangent=cotangent, key=key, grads=grads,
+            check=check,
+        )  # fmt: skip
 
     def _apply(self, training: Training, snapshot: Snapshot, gradient: Array, buffers: Mapping[str, Array]) -> Snapshot:
         """One optimizer step with a gradient that may be overwritten; NonFiniteError where it would make a NaN or an
@@ -306,7 +330,7 @@ def _layers(network: Network, outputs: Sequence[str]) -> tuple[str, ...]:
     """Layer names of outputs; `logits` is the last layer's."""
     for name in outputs:
         if name != "logits" and name not in network.names:
-            raise ModelError(f"there is no output {name!r}; there are logits, {', '.join(network.names)}", "outputs")
+            raise ModelError(f"there is no output {told(name)}; there are logits, {some(network.names)}", "outputs")
     return tuple(network.last.name if name == "logits" else name for name in outputs)
 
 
@@ -339,8 +363,9 @@ def _learning(network: Network) -> Want:
 def _fit_buffers(snapshot: Snapshot, buffers: Mapping[str, Array]) -> dict[str, Array]:
     for name, array in buffers.items():
         if name not in snapshot.buffers:
-            known = ", ".join(snapshot.buffers) or "none"
-            raise WeightsError(f"the model has no buffer {name!r}; it has {known}", f"buffer/{name}")
+            raise WeightsError(
+                f"the model has no buffer {told(name)}; it has {some(snapshot.buffers)}", f"buffer/{name}"
+            )
         if array.shape != snapshot.buffers[name].shape:
             needed = list(snapshot.buffers[name].shape)
             raise WeightsError(f"buffer {name!r} has shape {list(array.shape)}, not {needed}", f"buffer/{name}")

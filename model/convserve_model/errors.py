@@ -10,6 +10,10 @@ ModelError
 └── NonFiniteError       a step that would make a NaN or an infinity
 """
 
+from collections.abc import Iterable
+
+MOST_TOLD = 80  # characters
+
 
 class ModelError(Exception):
     """What was got, what was expected, what to do; `where` names the field to blame."""
@@ -38,6 +42,19 @@ class SafetensorsError(ModelError): ...
 
 
 class NonFiniteError(ModelError): ...
+
+
+def told(value: object) -> str:
+    """What was got, for a message: whoever sent it knows the rest."""
+    text = repr(value)
+    return text if len(text) <= MOST_TOLD else text[:MOST_TOLD] + "..."
+
+
+def some(names: Iterable[str]) -> str:
+    """The first few names, for a message."""
+    listed = list(names)
+    text = ", ".join(listed[:8]) + (", ..." if len(listed) > 8 else "") if listed else "none"
+    return text if len(text) <= 2 * MOST_TOLD else text[: 2 * MOST_TOLD] + "..."
 
 
 class ShapeError(Exception):

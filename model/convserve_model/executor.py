@@ -18,6 +18,10 @@ from convserve_model.prepare import Program
 from convserve_model.protocols import Array, Params
 
 
+def nothing() -> None:
+    """A check that lets everything pass."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What a run gives; arrays are batch first and the caller's own."""
@@ -50,11 +54,13 @@ class Executor:
         cotangent: Array | None = None,
         key: tuple[int, int] = (0, 0),
         grads: Mapping[str, Array] | None = None,
+        check: Callable[[], None] = nothing,
     ) -> Result:
         """x [N,C,H,W], target [N] or [N,K], cotangent [N,K]; `key` is (seed, step) of what is random.
 
         `weights` are `Program.weights`; the gradients of parameters go into `grads`. What overflows becomes an infinity
-        or a NaN without a warning: callers check what they keep.
+        or a NaN without a warning: callers check what they keep. `check` is called before each microbatch and may
+        raise.
         """
         ends = list(accumulate(program.sizes, initial=0))
         over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
@@ -64,13 +70,15 @@ class Executor:
             for i, (start, stop) in enumerate(pairwise(ends))
         ]
         adjoints = [
-            self._cross(op, segment, passes) for op, segment in zip(program.barriers, program.segments, strict=False)
+            self._cross(op, segment, passes, check)
+            for op, segment in zip(program.barriers, program.segments, strict=False)
         ]
         scale = 1.0
         if loss is not None and target is not None:
             scale = 1.0 / (x.shape[0] * (_width(target) if loss.per_element else 1))
 
         def finish(this: Pass) -> Pass:
+            check()
             this.forward(program.segments[-1])
             if not program.want.logits:
                 return this
@@ -92,7 +100,7 @@ class Executor:
             if not adjoints:
                 _add(grads, done)
         if program.want.backward and adjoints:
-            self._back(program, passes, adjoints)
+            self._back(program, passes, adjoints, check)
             for done in passes:
                 _add(grads, done)
         return Result(
@@ -106,10 +114,15 @@ class Executor:
         )
 
     def _cross(
-        self, op: Op, segment: tuple[Op, ...], passes: list[Pass]
+        self, op: Op, segment: tuple[Op, ...], passes: list[Pass], check: Callable[[], None]
     ) -> tuple[Array, Callable[[Array], list[Array]]]:
         """Forward up to a barrier: combines the parts in order and hands the whole to everybody."""
-        for _ in self.pool.map(lambda this: this.forward(segment), passes):
+
+        def forward(this: Pass) -> None:
+            check()
+            this.forward(segment)
+
+        for _ in self.pool.map(forward, passes):
             pass
         assert op.reduced is not None
         value, adjoint = op.reduced.combine([this.values[op.output] for this in passes])
@@ -118,7 +131,11 @@ class Executor:
         return value, adjoint
 
     def _back(
-        self, program: Program, passes: list[Pass], adjoints: list[tuple[Array, Callable[[Array], list[Array]]]]
+        self,
+        program: Program,
+        passes: list[Pass],
+        adjoints: list[tuple[Array, Callable[[Array], list[Array]]]],
+        check: Callable[[], None],
     ) -> None:
         """Backward through the segments before the last: gradients of a barrier's value are summed in order."""
         steps = list(zip(program.barriers, program.segments[:-1], adjoints, strict=True))
@@ -131,7 +148,12 @@ class Executor:
                     total += part
                 for this, dpart in zip(passes, adjoint(total), strict=True):
                     this.gradients[op.output] = dpart
-            for _ in self.pool.map(lambda this, segment=segment: this.backward(segment), passes):  # type: ignore[misc]
+
+            def backward(this: Pass, segment: tuple[Op, ...] = segment) -> None:
+                check()
+                this.backward(segment)
+
+            for _ in self.pool.map(backward, passes):
                 pass
 
 

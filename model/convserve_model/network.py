@@ -7,7 +7,7 @@ from functools import cached_property
 from math import prod
 from typing import Any
 
-from convserve_model.errors import ArchitectureError, OptionError, ShapeError
+from convserve_model.errors import ArchitectureError, OptionError, ShapeError, told
 from convserve_model.layers import LAYERS
 from convserve_model.protocols import Layer, Shape, Spec
 
@@ -36,7 +36,7 @@ class Network:
     def __post_init__(self) -> None:
         if len(self.input) != 3 or any(type(v) is not int or not 1 <= v <= LONGEST for v in self.input):
             raise ArchitectureError(
-                f"input is {str(list(self.input))[:80]}, but it must be [channels, height, width], each from 1 to"
+                f"input is {told(list(self.input))}, but it must be [channels, height, width], each from 1 to"
                 f" {LONGEST}",
                 "input",
             )
@@ -59,7 +59,7 @@ class Network:
         """From the JSON form `{"input": [C,H,W], "layers": [{"type": ..., ...}]}`; an error names the layer."""
         unknown = set(spec) - {"input", "layers"}
         if unknown or not {"input", "layers"} <= set(spec):
-            raise ArchitectureError(f"an architecture has 'input' and 'layers', but it got {sorted(spec)}")
+            raise ArchitectureError(f"an architecture has 'input' and 'layers', but it got {told(sorted(spec))}")
         nodes: list[Node] = []
         for position, entry in enumerate(spec["layers"]):
             previous = nodes[-1].name if nodes else "x"
@@ -133,10 +133,12 @@ def _node(position: int, entry: dict[str, Any], previous: str) -> Node:
     inputs = tuple(entry.pop("inputs", (previous,)))
     where = f"layers[{position}]"
     if kind not in LAYERS:
-        raise ArchitectureError(f"layer '{name}' has type {kind!r}, but the types are {', '.join(LAYERS)}", where)
+        raise ArchitectureError(f"layer '{name}' has type {told(kind)}, but the types are {', '.join(LAYERS)}", where)
     known = {field.name for field in fields(LAYERS[kind])}
     if extra := set(entry) - known:
-        raise ArchitectureError(f"layer '{name}' ({kind}) has no option {sorted(extra)}; it has {sorted(known)}", where)
+        raise ArchitectureError(
+            f"layer '{name}' ({kind}) has no option {told(sorted(extra))}; it has {sorted(known)}", where
+        )
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
     try:
         return Node(name, LAYERS[kind](**options), inputs)
@@ -154,7 +156,7 @@ def _check_names(nodes: tuple[Node, ...]) -> None:
         where = f"layers[{position}]"
         if not isinstance(node.name, str) or not NAME.fullmatch(node.name) or node.name in RESERVED:
             raise ArchitectureError(
-                f"layer name {node.name!r} must be letters, digits and _, parts joined by dots, and none of"
+                f"layer name {told(node.name)} must be letters, digits and _, parts joined by dots, and none of"
                 f" {', '.join(sorted(RESERVED))}",
                 where,
             )
@@ -163,7 +165,7 @@ def _check_names(nodes: tuple[Node, ...]) -> None:
         for source in node.inputs:
             if source not in seen:
                 raise ArchitectureError(
-                    f"layer '{node.name}' reads {source!r}, but only x and earlier layers can be", where
+                    f"layer '{node.name}' reads {told(source)}, but only x and earlier layers can be", where
                 )
         seen.add(node.name)
         read.update(node.inputs)

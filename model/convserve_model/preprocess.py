@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from convserve_model import ranges
-from convserve_model.errors import InputError, OptionError
+from convserve_model.errors import InputError, OptionError, told
 from convserve_model.protocols import Array
 
 COLORS = {1: "L", 3: "RGB"}
@@ -45,7 +45,7 @@ class Preprocess:
         known = {"color", "resize", "scale", "mean", "std", "invert"}
         if extra := sorted(set(spec) - known):
             raise OptionError(
-                f"preprocess has no field {', '.join(extra)}; it has {', '.join(sorted(known))}", "preprocess"
+                f"preprocess has no field {told(', '.join(extra))}; it has {', '.join(sorted(known))}", "preprocess"
             )
         options = {key: value for key, value in spec.items() if value is not None}
         options.setdefault("color", COLORS.get(channels))

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from convserve_model.errors import OptionError
+from convserve_model.errors import OptionError, told
 from convserve_model.protocols import Pair
 
 LARGEST = 1 << 53  # of whole numbers: what every JSON reader holds exactly, and no product of sizes overflows a float
@@ -13,7 +13,7 @@ LARGEST = 1 << 53  # of whole numbers: what every JSON reader holds exactly, and
 def check(name: str, value: Any, fits: bool, needed: str) -> None:
     """OptionError unless `fits`."""
     if not fits:
-        raise OptionError(f"{name} is {repr(value)[:80]}, but it must be {needed}", name)
+        raise OptionError(f"{name} is {told(value)}, but it must be {needed}", name)
 
 
 def integer(name: str, value: Any, minimum: int) -> None:

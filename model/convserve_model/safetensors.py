@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from convserve_model.errors import SafetensorsError
+from convserve_model.errors import SafetensorsError, told
 from convserve_model.protocols import Array
 
 ALIGNMENT = 64
-MAX_HEADER = 100_000_000  # bytes, as in the reference implementation
+MAX_HEADER = 8 << 20  # bytes: each entry becomes objects of twenty times its size
 MAX_EXTENT = 1 << 59  # elements but for axes of length 0, which NumPy counts as 1: 8 bytes of each must fit an int64
 DTYPES: dict[str, str] = {
     "BOOL": "|b1", "U8": "|u1", "I8": "|i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
@@ -85,24 +85,31 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _tensor(name: str, entry: Any, data: Array) -> tuple[int, int, Array]:
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise SafetensorsError(f"tensor {name[:80]!r} needs exactly dtype, shape and data_offsets in the header", name)
+        raise SafetensorsError(
+            f"tensor {name[:80]!r} needs exactly dtype, shape and data_offsets in the header", name[:80]
+        )
     kind, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(kind, str) or kind not in DTYPES:
         raise SafetensorsError(
-            f"tensor {name[:80]!r} has dtype {str(kind)[:20]!r}; known are {', '.join(DTYPES)}", name
+            f"tensor {name[:80]!r} has dtype {str(kind)[:20]!r}; known are {', '.join(DTYPES)}", name[:80]
         )
     if not _naturals(shape) or not _naturals(offsets) or len(offsets) != 2:
-        raise SafetensorsError(f"tensor {name[:80]!r}: shape and data_offsets must be lists of integers from 0", name)
+        raise SafetensorsError(
+            f"tensor {name[:80]!r}: shape and data_offsets must be lists of integers from 0", name[:80]
+        )
     dtype = np.dtype(DTYPES[kind])
     start, stop = offsets
     if stop > data.size or stop - start != prod(shape) * dtype.itemsize:
+        needed = told(prod(shape) * dtype.itemsize)
         raise SafetensorsError(
-            f"tensor {name[:80]!r} of shape {shape} and dtype {kind} needs {prod(shape) * dtype.itemsize} bytes,"
-            f" but its data_offsets are {offsets} in {data.size} bytes of data",
-            name,
+            f"tensor {name[:80]!r} of shape {told(shape)} and dtype {kind} needs {needed} bytes,"
+            f" but its data_offsets are {told(offsets)} in {data.size} bytes of data",
+            name[:80],
         )
     if prod(extent or 1 for extent in shape) > MAX_EXTENT:
-        raise SafetensorsError(f"tensor {name[:80]!r} has shape {shape}, which is larger than any array", name)
+        raise SafetensorsError(
+            f"tensor {name[:80]!r} has shape {told(shape)}, which is larger than any array", name[:80]
+        )
     piece = data[start:stop]
     if piece.ctypes.data % dtype.itemsize:
         piece = piece.copy()
@@ -124,7 +131,7 @@ def _check_cover(spans: list[tuple[int, int, str]], size: int) -> None:
     for start, stop, name in spans:
         if start != end:
             raise SafetensorsError(
-                f"tensor {name[:80]!r} starts at byte {start}, but the one before it ends at {end}", name
+                f"tensor {name[:80]!r} starts at byte {start}, but the one before it ends at {end}", name[:80]
             )
         end = stop
     if end != size:

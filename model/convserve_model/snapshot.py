@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from convserve_model.errors import WeightsError
+from convserve_model.errors import WeightsError, some, told
 from convserve_model.network import Network
 from convserve_model.protocols import Array, Spec
 from convserve_model.randomness import Purpose, generator
@@ -79,7 +79,7 @@ class Snapshot:
         fitted = {name: _fit(name, spec, tensors, self.dtype) for name, spec in network.specs.items()}
         if extra := sorted(set(tensors) - set(fitted)):
             raise WeightsError(
-                f"the file has tensor {extra[0]!r}, which the model lacks; it has {_some(fitted)}", extra[0]
+                f"the file has tensor {told(extra[0])}, which the model lacks; it has {some(fitted)}", extra[0][:80]
             )
         fresh = Snapshot.from_weights(network, fitted, dtype=self.dtype)
         return Snapshot(fresh.layout, fresh.params, fresh.buffers, {}, self.step, 0)
@@ -128,7 +128,7 @@ def _fit(name: str, spec: Spec, tensors: Mapping[str, Array], dtype: np.dtype[An
     if name not in tensors:
         if spec.dtype != "float":
             return np.zeros(spec.shape, kind)
-        raise WeightsError(f"the file lacks tensor {name!r} of shape {list(spec.shape)}; it has {_some(tensors)}", name)
+        raise WeightsError(f"the file lacks tensor {name!r} of shape {list(spec.shape)}; it has {some(tensors)}", name)
     array = tensors[name]
     if array.shape != spec.shape:
         raise WeightsError(
@@ -143,8 +143,3 @@ def _fit(name: str, spec: Spec, tensors: Mapping[str, Array], dtype: np.dtype[An
     if not np.isfinite(fitted).all():
         raise WeightsError(f"tensor {name!r} holds a NaN, an infinity or a value too large for {kind}", name)
     return fitted
-
-
-def _some(names: Mapping[str, Any]) -> str:
-    listed = list(names)[:8]
-    return ", ".join(listed) + (", ..." if len(names) > len(listed) else "")

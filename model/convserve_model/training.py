@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from convserve_model import ranges
-from convserve_model.errors import OptionError
+from convserve_model.errors import OptionError, told
 from convserve_model.losses import LOSSES, CrossEntropy, Loss
 from convserve_model.optimizers import OPTIMIZERS, SGD, Optimizer
 from convserve_model.schedules import SCHEDULES, Constant, Schedule
@@ -58,7 +58,9 @@ class Training:
 def _make(part: str, options: dict[str, Any]) -> Any:
     name = options.pop("name", None)
     if name not in FAMILIES[part]:
-        raise OptionError(f"{part} name is {name!r}, but it must be one of {', '.join(FAMILIES[part])}", f"{part}.name")
+        raise OptionError(
+            f"{part} name is {told(name)}, but it must be one of {', '.join(FAMILIES[part])}", f"{part}.name"
+        )
     family = FAMILIES[part][name]
     _known(f"{part} {name}", options, {f.name for f in fields(family)})
     try:
@@ -76,7 +78,8 @@ def _override(part: str, current: Any, options: dict[str, Any]) -> Any:
     name = options.pop("name", mine["name"])
     if name != mine["name"]:
         raise OptionError(
-            f"{part} is {name!r}, but this model's is {mine['name']!r}; its numbers may be overridden, its family not",
+            f"{part} is {told(name)}, but this model's is {mine['name']!r}; its numbers may be overridden,"
+            " its family not",
             f"{part}.name",
         )
     return _make(part, {**mine, **options})
@@ -93,4 +96,4 @@ def _tuples(options: dict[str, Any]) -> dict[str, Any]:
 
 def _known(what: str, got: Mapping[str, Any], known: set[str]) -> None:
     if extra := sorted(set(got) - known):
-        raise OptionError(f"{what} has no field {', '.join(extra)}; it has {', '.join(sorted(known)) or 'none'}")
+        raise OptionError(f"{what} has no field {told(', '.join(extra))}; it has {', '.join(sorted(known)) or 'none'}")

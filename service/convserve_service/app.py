@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
-from flask import Flask, Response
+from flask import Flask
 
 from convserve_model import Engine
 from convserve_service import errors, logs
+from convserve_service.admission import Admission
 from convserve_service.application import Application
+from convserve_service.auth import Gate
 from convserve_service.counting import rows
 from convserve_service.counting.observer import Observer
 from convserve_service.counting.tallies import Tallies
@@ -15,16 +17,15 @@ from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
 from convserve_service.models import Models
-from convserve_service.noted import noted
+from convserve_service.rates import Rates
 from convserve_service.reader import Reader
+from convserve_service.room import Room
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.settings import Settings
 from convserve_service.store.store import Store
 from convserve_service.streams import Streams
 from convserve_service.turns import Turns
-
-DEGRADED = "Convserve-Degraded"
 
 
 def create_app(
@@ -39,7 +40,10 @@ def create_app(
     app = Application("convserve_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.merge_slashes = False
-    store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
+    store = Store.open(
+        settings.data_dir, reply_hours=settings.idempotency_hours,
+        most_bytes=settings.max_store, most_catalog=settings.max_catalog,
+    )  # fmt: skip
     tallies.stale = partial(rows.unneeded, store.catalog)
     turns = Turns(
         store,
@@ -50,6 +54,7 @@ def create_app(
     reader = Reader(store)
     models = Models(store, reader, turns, keep=settings.keep, most=settings.max_models)
     jobs = Jobs(store, models, turns, most=settings.max_jobs)
+    room = Room(settings.max_memory)
     service = Service(
         store=store,
         reader=reader,
@@ -58,23 +63,20 @@ def create_app(
         jobs=jobs,
         engine=Engine(settings.threads),
         streams=Streams(jobs, max(1, settings.request_threads // 4), draining),
+        room=room,
         settings=settings,
         draining=draining,
         tallies=tallies,
     )
     routes = Routes(app)
+    gate = Gate(store.catalog, open_without_keys=settings.insecure or settings.loopback)
+    admission = Admission(routes.operations, gate, Rates(store.folder / "locks"), room)
     for register in REGISTER:
         register(routes, service)
     errors.register(app)
     observer = Observer(tallies, routes.operations, access=settings.access_log)
     app.before_request(observer.begin)
-    app.after_request(_finish)
+    app.before_request(admission.begin)
+    app.after_request(admission.finish)
     app.after_request(observer.finish)
     return app
-
-
-def _finish(response: Response) -> Response:
-    lost = noted().degraded
-    if lost is not None:
-        response.headers[DEGRADED] = str(lost)
-    return response

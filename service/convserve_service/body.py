@@ -12,6 +12,7 @@ from convserve_wire.compression import decompress
 from convserve_wire.envelope import HEADER_LENGTH
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
+NO_JSON = {"image/png", "image/jpeg", "multipart/form-data"}
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -30,8 +31,16 @@ def read(request: Request, limit: int) -> Body:
     return Body(data, request.headers.get(HEADER_LENGTH), request.mimetype)
 
 
-def idempotency_key(request: Request, body: Body) -> Key | None:
-    """The Idempotency-Key with the fingerprint of what came with it; quoted or bare is the same key."""
+def json_length(request: Request, length: int) -> int:
+    """How many bytes of a body may be JSON; all of them, as far as headers say."""
+    header = request.headers.get(HEADER_LENGTH, "")
+    if request.mimetype in NO_JSON:
+        return 0
+    return min(int(header), length) if NUMBER.fullmatch(header) else length
+
+
+def idempotency_key(request: Request, body: Body, owner: str) -> Key | None:
+    """The Idempotency-Key of an API key, with the fingerprint of what came with it; quoted or bare is the same key."""
     text = request.headers.get("Idempotency-Key")
     if text is None:
         return None
@@ -42,7 +51,7 @@ def idempotency_key(request: Request, body: Body) -> Key | None:
     for part in (request.method, request.path, request.query_string.decode("latin-1"), body.header_length or ""):
         sha.update(part.encode() + b"\0")
     sha.update(body.data)
-    return Key("", value, sha.digest())
+    return Key(owner, value, sha.digest())
 
 
 def if_match(request: Request) -> int | None:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from convserve_model import InputError, TargetError, safetensors
+from convserve_model.errors import some
 from convserve_service.store.blobs import digest_of
 from convserve_service.store.errors import (
     BlobLost,
@@ -102,8 +103,7 @@ def _arrays(data: bytes | memoryview) -> tuple[Any, Any]:
     """x and y of a file; InputError and TargetError say what they must be."""
     tensors, _ = safetensors.deserialize(data)
     if set(tensors) != {"x", "y"}:
-        has = ", ".join(sorted(tensors)[:8]) or "none"
-        raise InputError(f"the file has the tensors {has}, but a dataset has x and y", "x")
+        raise InputError(f"the file has the tensors {some(sorted(tensors))}, but a dataset has x and y", "x")
     x, y = tensors["x"], tensors["y"]
     if x.ndim != 4 or not len(x) or not (x.dtype == np.uint8 or x.dtype.kind == "f"):
         got = f"{x.dtype} {list(x.shape)}"

@@ -1,13 +1,19 @@
 """Errors become replies here and nowhere else: one table, always JSON, nothing of the inside.
 
 RequestError             a mistake in the request that no other package knows
+├── Unauthenticated      no API key, or not one of ours
+├── Forbidden            a key that is not good for this verb
+├── RateLimited          more requests than the key may send; `seconds` until it may again
 ├── UnsupportedMedia     a Content-Type that the verb does not take
 ├── ImageError           not a picture, or one too large
 ├── PreconditionError    a header that is not what it must be
 ├── ModelUnloaded        the model is there but not loaded
 ├── LimitError           more than this server takes
+├── Busy                 others have what this request needs
 └── DeadlineExceeded     the work took longer than a request may
 """
+
+import math
 
 import orjson
 import structlog
@@ -29,6 +35,18 @@ class RequestError(Exception):
         self.where = where
 
 
+class Unauthenticated(RequestError): ...
+
+
+class Forbidden(RequestError): ...
+
+
+class RateLimited(RequestError):
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
 class UnsupportedMedia(RequestError): ...
 
 
@@ -42,6 +60,9 @@ class ModelUnloaded(RequestError): ...
 
 
 class LimitError(RequestError): ...
+
+
+class Busy(RequestError): ...
 
 
 class DeadlineExceeded(RequestError): ...
@@ -71,10 +92,14 @@ STATUS: dict[type[Exception], tuple[int, str]] = {  # the first class that fits
     wire.WireError: (400, "invalid_request"),
     NonFiniteError: (422, "non_finite_step"),
     ModelError: (400, "does_not_fit"),
+    Unauthenticated: (401, "unauthenticated"),
+    Forbidden: (403, "forbidden"),
+    RateLimited: (429, "rate_limited"),
     UnsupportedMedia: (415, "unsupported_media_type"),
     ImageError: (400, "invalid_image"),
     ModelUnloaded: (400, "model_unloaded"),
     LimitError: (413, "too_large"),
+    Busy: (503, "busy"),
     DeadlineExceeded: (503, "deadline_exceeded"),
     RequestError: (400, "invalid_request"),
 }
@@ -84,7 +109,7 @@ HTTP_MESSAGES = {
     413: "the body is larger than this server takes; send fewer rows in one request",
 }
 RETRY_AFTER = {429, 503}
-RETRY_SECONDS = "1"
+RETRY_SECONDS = 1
 log = structlog.get_logger("convserve")
 
 
@@ -103,7 +128,9 @@ def answer(error: Exception) -> Response:
             if isinstance(error, store.VersionConflict):
                 response.headers["Convserve-Model-Version"] = str(error.current)
             if status in RETRY_AFTER or isinstance(error, store.KeyInFlight):
-                response.headers["Retry-After"] = RETRY_SECONDS
+                response.headers["Retry-After"] = str(math.ceil(getattr(error, "seconds", RETRY_SECONDS)))
+            if status == 401:
+                response.headers["WWW-Authenticate"] = "Bearer"
             if status >= 500:
                 log.warning("unavailable", request_id=noted().request_id, error=str(error))
             return response
@@ -121,7 +148,12 @@ def _of_http(error: HTTPException) -> Response:
 
 
 def _reply(status: int, message: str, code: str, where: str | None) -> Response:
-    body = Error(error=message, code=code)
+    body = Error(error=_text(message), code=code)
     if where is not None:
-        body["where"] = where
+        body["where"] = _text(where)
     return Response(orjson.dumps(body), status, mimetype="application/json")
+
+
+def _text(text: str) -> str:
+    """What UTF-8 can carry: names that clients send may hold half a surrogate pair."""
+    return text.encode("utf-8", "replace").decode()

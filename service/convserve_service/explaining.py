@@ -25,7 +25,7 @@ def decode(live: Live, body: Body, query: Mapping[str, str], max_pixels: int) ->
     tensors = {"x": images.picture(live, body.data, max_pixels)[None]}
     if asked.target is not None:
         tensors["target"] = np.array([asked.target])
-    return Request(ExplainRequest(inputs=[], method=asked.method, **asked.options()), tensors)
+    return Request(ExplainRequest(inputs=(), method=asked.method, **asked.options()), tensors)
 
 
 def rows(live: Live, x: Array, method: Method, most: int) -> Array:

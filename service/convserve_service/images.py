@@ -12,6 +12,8 @@ from convserve_service.errors import ImageError
 from convserve_service.live import Live
 
 FORMATS = ("PNG", "JPEG")
+MAX_SCANS = 100  # of a progressive JPEG, each a pass over all pixels that may take a few bytes; libjpeg writes ten
+SCAN = b"\xff\xda"
 
 
 def picture(live: Live, data: bytes, max_pixels: int) -> npt.NDArray[np.uint8]:
@@ -45,6 +47,8 @@ def _decode(data: bytes, max_pixels: int) -> Image.Image:
             raise ImageError(
                 f"the picture is {width} x {height}, but this server takes at most {max_pixels:,} pixels; shrink it"
             )
+        if image.format != "PNG" and data.count(SCAN) > MAX_SCANS:
+            raise ImageError(f"the JPEG has more than {MAX_SCANS} scans; save it again, with fewer")
         image.load()
         return ImageOps.exif_transpose(image)
     except ImageError:

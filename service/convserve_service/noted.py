@@ -1,5 +1,6 @@
 """What is known of a request while it is answered: for its reply, for the log, for who counts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,6 +11,7 @@ from flask import g
 class Noted:
     """Moments are monotonic, times in nanoseconds; `waited` for a thread. `model` and `version` once they are found.
 
+    `owner` is the id of the API key that asks; `release` is called when it is answered, and `taken` is its memory.
     `batch` rows were sent, `images` went through the network; it computed from `begun` to `done`.
     """
 
@@ -17,6 +19,9 @@ class Noted:
     request_id: str
     started: int
     waited: int
+    owner: str = ""
+    release: Callable[[], None] | None = None
+    taken: int = 0
     model: str | None = None
     version: int | None = None
     degraded: int | None = None

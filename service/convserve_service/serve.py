@@ -13,6 +13,11 @@ from convserve_service.store.locks import claim
 from convserve_service.store.store import Store
 
 OLD_SERVER_SECONDS = 10.0
+OPEN = (
+    "convserve will not listen on {host} without API keys, for anybody could use it. Make one first:\n"
+    "  convserve keys create NAME --scope admin --data-dir {data_dir}\n"
+    "or listen on 127.0.0.1, or say --insecure (CONVSERVE_INSECURE=1) where something in front asks who it is"
+)
 
 
 def serve(settings: Settings) -> None:
@@ -37,7 +42,10 @@ def _own(settings: Settings) -> set[str]:
     try:
         make_folder(settings.data_dir)
         claim(settings.data_dir / "lock", OLD_SERVER_SECONDS)
-        return Store.open(settings.data_dir).found()
+        store = Store.open(settings.data_dir)
+        if not (settings.loopback or settings.insecure or store.catalog.api_keys()):
+            sys.exit(OPEN.format(host=settings.host, data_dir=settings.data_dir))
+        return store.found()
     except (OSError, StoreUnavailable) as error:
         sys.exit(f"convserve cannot use the data directory {settings.data_dir}: {error}")
 

@@ -5,16 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from convserve_model import Engine
+from convserve_model import Engine, Network
 from convserve_service import operands
 from convserve_service.counting.tallies import Tallies
 from convserve_service.datasets import Datasets
-from convserve_service.errors import DeadlineExceeded
+from convserve_service.errors import DeadlineExceeded, LimitError
 from convserve_service.jobs import Jobs
 from convserve_service.live import Live
 from convserve_service.models import Change, Models
 from convserve_service.noted import noted
 from convserve_service.reader import Reader
+from convserve_service.room import Room
 from convserve_service.settings import Settings
 from convserve_service.store.records import Key, Reply
 from convserve_service.store.store import Store
@@ -32,6 +33,7 @@ class Service:
     jobs: Jobs
     engine: Engine
     streams: Streams
+    room: Room
     settings: Settings
     draining: Callable[[], bool]
     tallies: Tallies
@@ -63,17 +65,40 @@ class Service:
         this = noted()
         this.batch, this.images = images, images * passes
 
-    def infer(self, live: Live, x: Any, outputs: Sequence[str] = ("logits",)) -> dict[str, Array]:
+    def infer(
+        self, live: Live, x: Any, outputs: Sequence[str] = ("logits",), *, check: Callable[[], None]
+    ) -> dict[str, Array]:
         """The outputs of a version, and for its statistics when they were computed."""
         begun = time.monotonic_ns()
-        found = self.engine.infer(live.specification.network, live.snapshot, x, outputs)
+        found = self.engine.infer(live.specification.network, live.snapshot, x, outputs, check=check)
         this = noted()
         this.begun, this.done = begun, time.monotonic_ns()
         return found
 
+    def allow(
+        self, network: Network, rows: int, *, reply: int = 0, more: int = 0, backward: bool = False, train: bool = False
+    ) -> Callable[[], None]:
+        """Memory for a run over rows at once, for its reply and for `more` bytes, until that is sent; see `Room`.
+
+        Gives `deadline`.
+        """
+        if reply > self.settings.max_reply:
+            raise LimitError(
+                f"the reply would have about {reply >> 20:,} MiB, but this server sends"
+                f" {self.settings.max_reply >> 20:,}; ask for fewer rows or outputs, or for binary_data"
+            )
+        size = self.engine.footprint(network, rows, backward=backward, train=train)
+        self.take(size + 2 * reply + more, f"{rows} rows of this network at once")
+        return self.deadline()
+
+    def take(self, size: int, what: str) -> None:
+        """Memory for what a request is about to do, until its reply is sent."""
+        if taken := self.room.take(size, what):
+            noted().taken += taken
+
     def deadline(self) -> Callable[[], None]:
-        """A check for between two steps: DeadlineExceeded when the request has taken too long."""
-        end = time.monotonic() + self.settings.request_seconds
+        """What raises DeadlineExceeded when the request has taken too long; to be called again and again."""
+        end = noted().started / 1e9 + self.settings.request_seconds
 
         def check() -> None:
             if time.monotonic() > end:

@@ -1,5 +1,6 @@
 """Settings: every option of `convserve serve`, from the environment as CONVSERVE_<NAME>."""
 
+import ipaddress
 import os
 from pathlib import Path
 from typing import Literal
@@ -14,15 +15,20 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="CONVSERVE_", frozen=True, extra="ignore")
 
     host: str = "127.0.0.1"
+    insecure: bool = False
     port: int = Field(default=8000, ge=0, le=65535)
     data_dir: Path = Path("convserve-data")
     workers: int = Field(default=1, ge=1, le=64)
     threads: int = Field(default_factory=lambda: len(os.sched_getaffinity(0)), ge=1, le=256)
     request_threads: int = Field(default=16, ge=2, le=256)
     max_body: int = Field(default=64 << 20, ge=1024)
+    max_reply: int = Field(default=256 << 20, ge=1024)
+    max_memory: int = Field(default=4 << 30, ge=64 << 20)
     max_rows: int = Field(default=65_536, ge=1)
     max_models: int = Field(default=1000, ge=1)
     max_datasets: int = Field(default=100, ge=1)
+    max_store: int | None = Field(default=None, ge=1 << 20)
+    max_catalog: int = Field(default=8 << 30, ge=1 << 20)
     max_jobs: int = Field(default=1000, ge=1)
     max_pixels: int = Field(default=4_000_000, ge=1)
     client_seconds: float = Field(default=10.0, gt=0)
@@ -33,3 +39,11 @@ class Settings(BaseSettings):
     access_log: bool = False
     log_format: Literal["logfmt", "json"] = "logfmt"
     drain_seconds: float = Field(default=1.0, ge=0)
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches the address."""
+        try:
+            return ipaddress.ip_address(self.host.strip("[]")).is_loopback
+        except ValueError:
+            return self.host == "localhost"

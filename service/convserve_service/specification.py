@@ -9,7 +9,8 @@ from convserve_model import ArchitectureError, Network, OptionError, Preprocess,
 from convserve_wire.messages import ModelSpec
 
 MAX_PARAMETERS = 50_000_000
-MAX_ACTIVATIONS = 32_000_000  # numbers of one row, over all layers
+MAX_ACTIVATIONS = 32_000_000  # numbers of one row, over all layers, with what is padded
+MAX_MULTIPLICATIONS = 20_000_000_000  # of one row, forward: VGG-16 at 224 x 224 has 15 billion
 REPEATED = {"cross_entropy": "softmax", "bce_with_logits": "sigmoid"}
 
 
@@ -55,16 +56,41 @@ def _build(spec: dict[str, Any]) -> Specification:
 
 
 def _check_size(network: Network) -> None:
-    activations = sum(map(prod, network.shapes.values()))
     for what, got, most in (
         ("parameters", network.parameter_count, MAX_PARAMETERS),
-        ("activations a row", activations, MAX_ACTIVATIONS),
+        ("activations a row", _activations(network), MAX_ACTIVATIONS),
+        ("multiplications a row", _multiplications(network), MAX_MULTIPLICATIONS),
     ):
         if got > most:
             raise ArchitectureError(
                 f"the network has {got:,} {what}, but this server takes at most {most:,}; make it smaller",
                 "architecture",
             )
+
+
+def _activations(network: Network) -> int:
+    """Every layer's output, and its input with the padding around it."""
+    total = sum(map(prod, network.shapes.values()))
+    for node in network.nodes:
+        window = getattr(node.layer, "window", None)
+        if window is not None:
+            (c, h, w), (vertical, horizontal) = network.shapes[node.inputs[0]], window.padding
+            total += c * (h + 2 * vertical) * (w + 2 * horizontal)
+    return total
+
+
+def _multiplications(network: Network) -> int:
+    """Each weight at each position of the output; of a pool, each element of each window."""
+    total = 0
+    for node in network.nodes:
+        output = network.shapes[node.name]
+        weights = [
+            prod(spec.shape) for spec in node.layer.weights(*map(network.shapes.__getitem__, node.inputs)).values()
+        ]
+        window = getattr(node.layer, "window", None)
+        total += max(weights, default=0) * prod(output[1:])
+        total += prod(output) if weights or window is None else prod(output) * prod(window.size)
+    return total
 
 
 def _check_labels(labels: list[str] | None, network: Network) -> None:

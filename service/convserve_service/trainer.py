@@ -27,7 +27,10 @@ def run(settings: Settings, found: set[str], tallies: Tallies) -> None:
     os.nice(NICE)
     logs.configure(settings.log_format)
     tallies.join(0)
-    store = Store.open(settings.data_dir, reply_hours=settings.idempotency_hours)
+    store = Store.open(
+        settings.data_dir, reply_hours=settings.idempotency_hours,
+        most_bytes=settings.max_store, most_catalog=settings.max_catalog,
+    )  # fmt: skip
     store.sweep(found)
     while not stopped and not _wanted(store):  # nothing is loaded before there is work
         time.sleep(POLL_SECONDS)

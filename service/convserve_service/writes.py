@@ -8,6 +8,7 @@ from flask import Response, request
 from convserve_service import body as bodies
 from convserve_service import replies
 from convserve_service.body import Body
+from convserve_service.noted import noted
 from convserve_service.service import Service
 from convserve_service.store.records import Key, Reply
 
@@ -19,7 +20,7 @@ def writing(service: Service, view: Writer) -> Callable[..., Response]:
 
     def endpoint(**parts: Any) -> Response:
         body: Body = bodies.read(request, service.settings.max_body)
-        key: Key | None = bodies.idempotency_key(request, body)
+        key: Key | None = bodies.idempotency_key(request, body, noted().owner)
         stored = None if key is None else service.store.replay(key)
         return replies.send(request, stored or view(body, key, **parts))
 

@@ -74,7 +74,7 @@ def decode_raw(body: bytes, shape: Sequence[int]) -> Request[InferRequest]:
         takes = " or ".join(f"{size} ({datatype})" for size, datatype in sizes.items())
         raise TensorError(f"the raw body has {len(body)} bytes, but one row of shape {list(shape)} takes {takes}")
     array = tensors.from_bytes(memoryview(body), sizes[len(body)], [1, *shape], "body")
-    return Request(InferRequest(inputs=[], parameters={"binary_data_output": True}), {"x": array})
+    return Request(InferRequest(inputs=(), parameters={"binary_data_output": True}), {"x": array})
 
 
 def encode_request(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from typing_extensions import TypedDict
 
 from convserve_wire.datatypes import DATATYPES
-from convserve_wire.errors import WireError
+from convserve_wire.errors import TooLarge, WireError
 
 CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
 OPEN = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -18,6 +18,10 @@ Options = dict[str, Any]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Count = Annotated[int, Field(ge=1, lt=1 << 31)]
 M = TypeVar("M", bound=BaseModel)
+MAX_VALUES = 4_000_000  # of a JSON body: each takes up to 220 bytes of memory
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+MOST_TENSORS = 10_000
+MOST_TOLD = 100  # characters of what a client sent
 Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
 
 
@@ -32,7 +36,7 @@ class TensorHeader(BaseModel):
     """A tensor of a request: `data` in JSON, or `parameters.binary_data_size` bytes after the header."""
 
     model_config = OPEN
-    name: str = Field(min_length=1, max_length=256)
+    name: Name
     shape: list[int]
     datatype: Annotated[str, Field(json_schema_extra={"enum": list(DATATYPES)})]
     data: Annotated[Any, Field(description="The elements, nested or flat.")] = None
@@ -43,7 +47,7 @@ class OutputHeader(BaseModel):
     """An output asked for."""
 
     model_config = OPEN
-    name: str = Field(min_length=1, max_length=256)
+    name: Name
     parameters: Parameters = {}
 
 
@@ -51,10 +55,10 @@ class InferRequest(BaseModel):
     """The standard envelope; stock clients add members, which are ignored."""
 
     model_config = OPEN
-    id: str | None = None
+    id: str | None = Field(default=None, max_length=256)
     parameters: Parameters = {}
-    inputs: Sequence[TensorHeader]
-    outputs: Sequence[OutputHeader] | None = None
+    inputs: tuple[TensorHeader, ...] = Field(max_length=MOST_TENSORS)
+    outputs: tuple[OutputHeader, ...] | None = Field(default=None, max_length=MOST_TENSORS)
 
 
 class IndexRequest(BaseModel):
@@ -83,8 +87,8 @@ class OurRequest(InferRequest):
     """The same envelope on our verbs, closed; options are top-level members."""
 
     model_config = CLOSED
-    inputs: Sequence[OurTensorHeader]
-    outputs: Sequence[OurOutputHeader] | None = None
+    inputs: tuple[OurTensorHeader, ...] = Field(max_length=MOST_TENSORS)
+    outputs: tuple[OurOutputHeader, ...] | None = Field(default=None, max_length=MOST_TENSORS)
 
 
 class Message(BaseModel):
@@ -155,16 +159,16 @@ class Layer(BaseModel):
     """A layer of an architecture; its other fields are those of its type."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    type: str
-    name: str = ""  # its position, when it is not given
-    inputs: Sequence[str] = ()  # the layer before, when they are not given
+    type: Annotated[str, Field(max_length=64)]
+    name: Annotated[str, Field(max_length=64)] = ""  # its position, when it is not given
+    inputs: Sequence[Annotated[str, Field(max_length=64)]] = ()  # the layer before, when they are not given
 
 
 class Family(BaseModel):
     """A loss, optimizer or schedule by name; its other fields are those of its family."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True)
-    name: str
+    name: Annotated[str, Field(max_length=64)]
 
 
 class Architecture(Message):
@@ -246,8 +250,13 @@ class Pictures(TypedDict):
 
 def parse(model: type[M], body: bytes | memoryview) -> M:
     """The message in a JSON body; WireError names the first member that does not fit."""
+    text = bytes(body)
+    if len(text) > MAX_VALUES and (count := sum(map(text.count, (b",", b"[", b"{")))) > MAX_VALUES:
+        raise TooLarge(
+            f"the JSON holds about {count:,} values, but this server takes {MAX_VALUES:,}; send tensors as binary data"
+        )
     try:
-        return model.model_validate_json(bytes(body))
+        return model.model_validate_json(text)
     except ValidationError as error:
         raise WireError(*_first(error)) from error
 
@@ -262,11 +271,14 @@ def parse_query(model: type[M], query: Mapping[str, str]) -> M:
 
 def _first(error: ValidationError) -> tuple[str, str | None]:
     details = error.errors(include_input=False, include_context=False, include_url=False)[0]
-    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in details["loc"]).lstrip(".")
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in details["loc"]).lstrip(".")
+    where = path if len(path) <= MOST_TOLD else path[:MOST_TOLD] + "..."
     if details["type"] == "extra_forbidden":
-        return f"the request has the unknown member '{where[:200]}'; remove it", where
+        return f"the request has the unknown member '{where}'; remove it", where
     if details["type"] == "missing":
-        return f"the request lacks the member '{where[:200]}'; add it", where
+        return f"the request lacks the member '{where}'; add it", where
+    if details["type"] == "json_invalid" and "recursion" in details["msg"]:
+        return "the body is JSON nested deeper than 190 levels, which nothing here needs; send flat lists", None
     if details["type"] == "json_invalid":
         return f"the body is not JSON: {details['msg'].removeprefix('Invalid JSON: ')[:200]}", None
-    return (f"{where[:200]}: " if where else "the body: ") + details["msg"][:300], where or None
+    return (f"{where}: " if where else "the body: ") + details["msg"][:300], where or None

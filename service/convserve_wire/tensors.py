@@ -14,7 +14,8 @@ from convserve_wire.errors import NonFiniteOutput, TensorError
 
 Array = npt.NDArray[Any]
 TYPES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str}}
-MAX_DIMENSIONS = 32
+MAX_DIMENSIONS = 8
+MAX_TEXTS = 4_000_000  # elements of BYTES: each is an object
 MAX_ELEMENTS = 1 << 48  # of a shape whose sizes of 0 are taken as 1, for NumPy cannot describe larger ones
 
 
@@ -134,10 +135,9 @@ def _dtype(datatype: str, shape: Sequence[int], where: str) -> np.dtype[Any]:
             f"shape has {len(shape)} dimensions or a negative one, but it must have at most {MAX_DIMENSIONS}, from 0",
             f"{where}.shape",
         )
-    if 0 in shape and prod(size or 1 for size in shape) > MAX_ELEMENTS:
-        raise TensorError(
-            "shape has a 0 and sizes too large beside it; send an empty tensor of small sizes", f"{where}.shape"
-        )
+    if prod(size or 1 for size in shape) > MAX_ELEMENTS:
+        what = "has a 0 and sizes too large beside it; send an empty tensor of small sizes"
+        raise TensorError(f"shape {what if 0 in shape else 'is larger than any array'}", f"{where}.shape")
     return DATATYPES[datatype]
 
 
@@ -189,6 +189,8 @@ def _objects(values: list[bytes], shape: Sequence[int]) -> Array:
 
 
 def _split_bytes(data: memoryview, count: int, where: str) -> list[bytes]:
+    if count > MAX_TEXTS:
+        raise TensorError(f"{count} BYTES are too many; at most {MAX_TEXTS} may be in one tensor", f"{where}.shape")
     values: list[bytes] = []
     at = 0
     while at < len(data) and len(values) < count:

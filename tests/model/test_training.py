@@ -7,10 +7,10 @@ import pytest
 from convserve_model import OPTIMIZERS, OptionError, Training
 
 BAD: dict[str, tuple[dict[str, Any], str, str | None]] = {
-    "unknown field": ({"lr": 1}, "has no field lr", None),
+    "unknown field": ({"lr": 1}, "has no field 'lr'", None),
     "unknown loss": ({"loss": {"name": "hinge"}}, "'hinge'.*cross_entropy", "loss.name"),
     "loss without a name": ({"loss": {}}, "None", "loss.name"),
-    "another loss's option": ({"loss": {"name": "mse", "delta": 1.0}}, "mse has no field delta", None),
+    "another loss's option": ({"loss": {"name": "mse", "delta": 1.0}}, "mse has no field 'delta'", None),
     "label smoothing": ({"loss": {"name": "cross_entropy", "label_smoothing": 1.1}}, "0 to 1", "loss.label_smoothing"),
     "huber's delta": ({"loss": {"name": "huber", "delta": 0}}, "above 0", "loss.delta"),
     "unknown optimizer": ({"optimizer": {"name": "lion"}}, "'lion'.*sgd", "optimizer.name"),

@@ -19,11 +19,11 @@ def batch(n: int = 2, **options: Any) -> dict[str, Any]:
     return {"inputs": [x, tensor("y", [i % 2 for i in range(n)], [n], "INT64")], **options}
 
 
-def call(method: str, url: str, body: Any = None, **headers: str) -> requests.Response:
+def call(method: str, url: str, body: Any = None, *, stream: bool = False, **headers: str) -> requests.Response:
     """JSON bodies from dicts and lists, bytes as they are; header names with _ for -."""
     data = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
-    return requests.request(method, url, data=data, headers=sent, timeout=TIMEOUT)
+    return requests.request(method, url, data=data, headers=sent, timeout=TIMEOUT, stream=stream)
 
 
 def safetensors(header: Any, data: bytes) -> bytes:

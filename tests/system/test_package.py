@@ -119,6 +119,27 @@ def test_the_dockerfiles_start_command_and_health_check_work(tmp_path: Path) -> 
     assert subprocess.run(check, capture_output=True, timeout=10, env=environment(), check=False).returncode != 0
 
 
+def test_the_images_service_wants_a_key_first(tmp_path: Path) -> None:
+    """With its ENV it ends and says what to do; after the command for a key, in the same volume, it would listen."""
+    settings = dict(re.findall(r"(CONVSERVE_\w+)=(\S+)", DOCKERFILE)) | {"CONVSERVE_DATA_DIR": str(tmp_path)}
+    env = {**environment(), **settings, "CONVSERVE_PORT": "0"}
+    start = [sys.executable, "-m", "convserve_service", "serve"]
+    refused = subprocess.run(start, env=env, capture_output=True, text=True, timeout=30)
+    assert refused.returncode == 1
+    assert "keys create" in refused.stderr
+    words = re.findall(r"^# Key: .* convserve convserve (.*)$", DOCKERFILE, re.M)
+    assert f"convserve convserve {words[0]}" in (ROOT / "README.md").read_text()
+    made = subprocess.run(
+        [*start[:3], *words[0].split()], env=env, capture_output=True, text=True, timeout=30, check=True
+    )
+    with serving(tmp_path, "--host", "127.1") as running:  # as public to it as 0.0.0.0
+        reply = subprocess.run(
+            ["curl", "-s", f"{running.url}/v2", "-H", f"Authorization: Bearer {made.stdout.strip()}"],
+            capture_output=True, text=True, timeout=10,
+        )  # fmt: skip
+        assert json.loads(reply.stdout)["name"] == "convserve"
+
+
 def docker_runs() -> bool:
     return shutil.which("docker") is not None and not subprocess.run(["docker", "info"], capture_output=True).returncode
 

@@ -91,6 +91,16 @@ def test_the_commands_on_a_data_directory_run(tmp_path: Path) -> None:
             assert done.returncode == ("WORRY" in done.stdout), (command, done.stdout, done.stderr)
 
 
+def test_the_commands_for_keys_run(tmp_path: Path) -> None:
+    """One after the other: the key that is left is that of the lab."""
+    for command in block("sh", "keys create ci").splitlines():
+        line = command.replace("convserve ", f"'{sys.executable}' -W error -m convserve_service ", 1)
+        line = line.replace("convserve-data", str(tmp_path / "data"))
+        done = subprocess.run(["sh", "-c", line], env=environment(), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, (command, done.stderr)
+    assert "1 left" in done.stdout
+
+
 def test_every_route_is_in_the_readme(tmp_path: Path) -> None:
     """And the README names no other."""
     app = create_app(Settings(data_dir=tmp_path, threads=1))

@@ -5,6 +5,7 @@ from convserve_client.errors import (
     Conflict,
     ConnectionFailed,
     ConvserveError,
+    Forbidden,
     Invalid,
     JobFailed,
     NotFound,
@@ -13,6 +14,7 @@ from convserve_client.errors import (
     RequestError,
     RequestTimeout,
     ServerError,
+    Unauthenticated,
 )
 from convserve_client.jobs import Job
 from convserve_client.model import Model
@@ -40,6 +42,7 @@ __all__ = [
     "Dataset",
     "Evaluation",
     "Explanation",
+    "Forbidden",
     "Gradients",
     "Invalid",
     "Job",
@@ -55,5 +58,6 @@ __all__ = [
     "Retries",
     "ServerError",
     "Trained",
+    "Unauthenticated",
     "Version",
 ]

@@ -1,5 +1,6 @@
 """The service: its models and datasets by name, its jobs by number."""
 
+import os
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
@@ -15,12 +16,15 @@ from convserve_client.transport import Timeout, Transport
 from convserve_wire import paths
 from convserve_wire.tensors import Array
 
+API_KEY = "CONVSERVE_API_KEY"
+
 
 class Client:
     """A convserve service at `url`; safe to share between threads.
 
     `timeout` is (connect, read) in seconds, the latter longer than the service allows a request (60).
-    `retries` is how often a request may be repeated, or a Retries with the waits between.
+    `retries` is how often a request may be repeated, or a Retries with the waits between. `api_key` is by default the
+    environment's CONVSERVE_API_KEY; it goes to this address only.
     """
 
     def __init__(
@@ -32,7 +36,8 @@ class Client:
         api_key: str | None = None,
     ) -> None:
         described = Retries(retries) if isinstance(retries, int) else retries or Retries()
-        self._transport = Transport(url, timeout=timeout, retries=described, api_key=api_key)
+        key = os.environ.get(API_KEY) if api_key is None else api_key
+        self._transport = Transport(url, timeout=timeout, retries=described, api_key=key)
 
     def __enter__(self) -> "Client":
         return self

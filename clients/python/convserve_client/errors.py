@@ -6,6 +6,8 @@ ConvserveError
 ├── ReplyError               a reply, or a file, that is not what the protocol says
 ├── JobFailed                a job ended without its result; `job` is its last status, `error` the service's sentence
 └── RequestError             the server refused; `status`, `code`, `message`, `where`, `request_id`
+    ├── Unauthenticated      401; no API key, or not one of this service's
+    ├── Forbidden            403; the key is not good for this
     ├── NotFound             404
     ├── Conflict             409
     ├── PreconditionFailed   412; `current_version` is the newest
@@ -58,6 +60,12 @@ class RequestError(ConvserveError):
         self.retry_after = retry_after
 
 
+class Unauthenticated(RequestError): ...
+
+
+class Forbidden(RequestError): ...
+
+
 class NotFound(RequestError): ...
 
 
@@ -73,7 +81,13 @@ class Invalid(RequestError): ...
 class ServerError(RequestError): ...
 
 
-STATUS: dict[int, type[RequestError]] = {404: NotFound, 409: Conflict, 412: PreconditionFailed}
+STATUS: dict[int, type[RequestError]] = {
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    412: PreconditionFailed,
+}
 
 
 def of_status(status: int) -> type[RequestError]:

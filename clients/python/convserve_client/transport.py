@@ -1,6 +1,7 @@
 """HTTP with timeouts and safe retries: a write goes out again only under the idempotency key that it had before."""
 
 import random
+import re
 import threading
 import time
 import uuid
@@ -14,7 +15,14 @@ import orjson
 import requests
 import urllib3
 
-from convserve_client.errors import ConnectionFailed, ReplyError, RequestError, RequestTimeout, of_status
+from convserve_client.errors import (
+    ConnectionFailed,
+    ConvserveError,
+    ReplyError,
+    RequestError,
+    RequestTimeout,
+    of_status,
+)
 from convserve_client.events import lines
 from convserve_client.retries import Retries, again, seconds
 from convserve_wire.envelope import HEADER_LENGTH
@@ -26,6 +34,7 @@ DEFAULTS = {
     "Accept-Encoding": "identity",  # tensors do not compress, and time does not come back
 }
 EVENTS = "text/event-stream"
+VISIBLE = re.compile(r"[\x21-\x7e]+")
 QUIET = 20.0  # seconds without a byte after which a stream is dead: the service ends one after 10
 
 
@@ -52,7 +61,9 @@ class Bearer(requests.auth.AuthBase):
     """The API key; as an auth object, because a netrc file would overwrite a plain header."""
 
     def __init__(self, api_key: str) -> None:
-        self._api_key = api_key
+        self._api_key = api_key.strip()
+        if not VISIBLE.fullmatch(self._api_key):
+            raise ConvserveError("the API key holds characters that no key has; is it the right one?")
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         request.headers["Authorization"] = f"Bearer {self._api_key}"

@@ -2,7 +2,7 @@
 
 import click
 
-from convserve_service.cli import asking, operating, running
+from convserve_service.cli import asking, keys, operating, running
 from convserve_service.release import VERSION
 
 
@@ -29,5 +29,6 @@ for command in (
     operating.verify,
     operating.doctor,
     operating.acknowledge,
+    keys.keys,
 ):
     main.add_command(command)

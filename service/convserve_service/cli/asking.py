@@ -13,9 +13,28 @@ import click
 if TYPE_CHECKING:
     from convserve_client import Client
 
-URL = click.option(
-    "--url", envvar="CONVSERVE_URL", default="http://127.0.0.1:8000", show_default=True, help="Where the service is."
-)
+API_KEY = "api_key"
+
+
+def URL(command: Any) -> Any:
+    """The options of every command that asks a service."""
+    url = click.option(
+        "--url",
+        envvar="CONVSERVE_URL",
+        default="http://127.0.0.1:8000",
+        show_default=True,
+        help="Where the service is.",
+    )
+    api_key = click.option(
+        "--api-key",
+        envvar="CONVSERVE_API_KEY",
+        expose_value=False,
+        callback=lambda context, option, value: context.meta.update({API_KEY: value}),
+        help="Your API key; better in the environment, for others see a command's options.  [env: CONVSERVE_API_KEY]",
+    )
+    return url(api_key(command))
+
+
 DATA = click.option(
     "--data", default="digits", show_default=True, help="An .npz file with arrays x and y, or the sample digits."
 )
@@ -37,7 +56,7 @@ def connect(url: str) -> Iterator[Client]:
     """A client of the service."""
     from convserve_client import Client
 
-    with failures(), Client(url) as client:
+    with failures(), Client(url, api_key=click.get_current_context().meta.get(API_KEY)) as client:
         yield client
 
 

@@ -28,11 +28,11 @@ DIFFERENT = 1
 
 
 @contextmanager
-def opened(data_dir: Path) -> Iterator[Store]:
-    """The store of a data directory that is there; its errors as one line and a status of 1."""
+def opened(data_dir: Path, *, new: bool = False) -> Iterator[Store]:
+    """The store of a data directory that is there, or may be `new`; its errors as one line and a status of 1."""
     from convserve_service.store.store import Store
 
-    if not (data_dir / "catalog.sqlite").exists():
+    if not (new or (data_dir / "catalog.sqlite").exists()):
         raise click.ClickException(f"there is no catalog in {data_dir}; name the folder with --data-dir")
     try:
         yield Store.open(data_dir)

@@ -12,6 +12,9 @@ from convserve_service.cli.asking import failures
 
 @click.command()
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option(
+    "--insecure", is_flag=True, default=None, help="Listen on any address without API keys, open to everybody."
+)
 @click.option("--port", type=int, help="Port to listen on, 0 for a free one.  [default: 8000]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where models live.  [default: convserve-data]")
 @click.option("--workers", type=int, help="Processes that answer requests.  [default: 1]")

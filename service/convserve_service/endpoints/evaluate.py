@@ -19,7 +19,8 @@ def register(routes: Routes, service: Service) -> None:
         inputs, spec = operands.take(decoded.tensors, ["x", "y"]), live.specification
         x = service.rows(live, inputs["x"])
         loss = operands.training(spec.training, decoded.message).loss
-        judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss)
+        check = service.allow(spec.network, len(x))
+        judged = service.engine.evaluate(spec.network, live.snapshot, x, inputs["y"], loss=loss, check=check)
         scores.finite("the loss", judged.loss)
         members: Evaluated = {
             "model_name": model,

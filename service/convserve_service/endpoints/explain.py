@@ -3,7 +3,7 @@
 from flask import Response, request
 
 from convserve_model import explain as library
-from convserve_service import explaining, heatmaps, operands, replies, verbs
+from convserve_service import explaining, heatmaps, operands, replies, sizes, verbs
 from convserve_service.body import read
 from convserve_service.routes import Routes
 from convserve_service.service import Service
@@ -21,7 +21,9 @@ def register(routes: Routes, service: Service) -> None:
         service.count(len(x))
         if drawn:
             heatmaps.check(x, spec.preprocess.color, most)
-        subject = library.Subject(service.engine, spec.network, live.snapshot, service.deadline())
+        reply = sizes.outputs(spec.network, ("grad/x",), len(x), lambda name: drawn or decoded.binary("explanation"))
+        check = service.allow(spec.network, len(x), reply=reply, backward=True)
+        subject = library.Subject(service.engine, spec.network, live.snapshot, check)
         found = library.attributions(subject, method, x, inputs.get("target"))
         if drawn:
             values = found["explanation"][0]

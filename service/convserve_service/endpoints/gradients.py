@@ -2,7 +2,7 @@
 
 from flask import Response, request
 
-from convserve_service import operands, replies, verbs
+from convserve_service import operands, replies, sizes, verbs
 from convserve_service.body import read
 from convserve_service.routes import Routes
 from convserve_service.service import Service
@@ -19,16 +19,22 @@ def register(routes: Routes, service: Service) -> None:
         message, spec = decoded.message, live.specification
         second = "cotangent" if "cotangent" in decoded.tensors else "y"
         inputs = operands.take(decoded.tensors, ["x", second])
+        x = service.rows(live, inputs["x"])
+        train = message.mode == "train"
+        names = decoded.output_names() or [f"grad/{name}" for name in spec.network.parameters]
+        reply = sizes.outputs(spec.network, names, len(x), decoded.binary)
+        check = service.allow(spec.network, len(x), reply=reply, backward=True, train=train)
         found = service.engine.gradients(
             spec.network,
             live.snapshot,
-            service.rows(live, inputs["x"]),
+            x,
             loss=operands.training(spec.training, message).loss,
             target=inputs.get("y"),
             cotangent=inputs.get("cotangent"),
             outputs=decoded.output_names(),
-            train=message.mode == "train",
+            train=train,
             seed=spec.seed if message.dropout_seed is None else message.dropout_seed,
+            check=check,
         )
         return replies.tensors(request, decoded, live, [Tensor(name, array) for name, array in found.items()])
 

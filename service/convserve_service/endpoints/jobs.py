@@ -27,6 +27,8 @@ def register(routes: Routes, service: Service) -> None:
         operands.rows(live, x[:1], 1)
         training = operands.training(spec.training, message)
         service.engine.check_targets(spec.network, training, y, len(x), message.batch_size)
+        size = service.engine.footprint(spec.network, min(message.batch_size, len(x)), backward=True, train=True)
+        service.room.check(size, f"steps of {message.batch_size} rows")
         plan = Plan(
             dataset.name, dataset.digest, len(x), message.epochs, message.batch_size, message.shuffle_seed,
             message.commit_every, operands.overrides(message),

@@ -40,7 +40,7 @@ def register(routes: Routes, service: Service) -> None:
 
     def not_ready(reason: str) -> Response:
         response = replies.json(Readiness(ready=False, reason=reason), 503)
-        response.headers["Retry-After"] = RETRY_SECONDS
+        response.headers["Retry-After"] = str(RETRY_SECONDS)
         return response
 
     routes.add(verbs.SERVER, metadata)

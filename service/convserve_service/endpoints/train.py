@@ -20,16 +20,18 @@ def register(routes: Routes, service: Service) -> None:
         decoded = decode_request(TrainRequest, body.data, body.header_length)
         message = decoded.message
         inputs = operands.take(decoded.tensors, ["x", "y"])
-        expected, check = if_match(request), service.deadline()
+        expected = if_match(request)
 
         def change(live: Live) -> Change:
             operands.loaded(live)
             spec = live.specification
+            x = service.rows(live, inputs["x"], passes=message.epochs)
+            check = service.allow(spec.network, min(message.batch_size or len(x), len(x)), backward=True, train=True)
             snapshot, losses = service.engine.train(
                 spec.network,
                 operands.training(spec.training, message),
                 live.snapshot,
-                service.rows(live, inputs["x"], passes=message.epochs),
+                x,
                 inputs["y"],
                 epochs=message.epochs,
                 batch_size=message.batch_size,

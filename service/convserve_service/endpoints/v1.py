@@ -4,14 +4,14 @@ from typing import Any
 
 from flask import Response, request
 
-from convserve_service import instances, replies, verbs
+from convserve_service import instances, replies, sizes, verbs
 from convserve_service.body import read
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.messages import V1Request, parse
 from convserve_wire.names import check_name
 from convserve_wire.replies import V1Index, V1Predictions, V1Readiness
-from convserve_wire.tensors import Tensor, elements
+from convserve_wire.tensors import Tensor, elements, stack
 
 
 def register(routes: Routes, service: Service) -> None:
@@ -27,9 +27,10 @@ def register(routes: Routes, service: Service) -> None:
     def predict(model: str) -> Response:
         body = read(request, settings.max_body)
         live = service.live(model, None)
-        rows = instances.arrays(live, parse(V1Request, body.data).instances, settings)
-        x = service.rows(live, instances.batch(rows, settings))
-        logits = service.infer(live, x)["logits"]
+        rows = instances.arrays(live, parse(V1Request, body.data).instances, settings, service.deadline())
+        x, network = service.rows(live, stack(rows)), live.specification.network
+        reply = sizes.outputs(network, ("logits",), len(x), lambda name: False)
+        logits = service.infer(live, x, check=service.allow(network, len(x), reply=reply))["logits"]
         predictions: Any = elements(Tensor("logits", logits)).reshape(logits.shape)
         return replies.json(V1Predictions(predictions=predictions), version=live.version.version)
 

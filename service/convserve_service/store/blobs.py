@@ -6,12 +6,12 @@ import mmap
 import os
 import secrets
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from convserve_service.store.errors import BlobLost, StoreUnavailable
+from convserve_service.store.errors import BlobLost, StoreFull, StoreUnavailable
 
 LOST = {errno.ENOENT, errno.EIO, errno.EUCLEAN, errno.ENODATA}
 
@@ -25,14 +25,16 @@ class Blob:
 
 
 class Blobs:
-    """A folder of blobs."""
+    """A folder of blobs, of at most `most` bytes together where that is given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, most: int | None = None) -> None:
         self.folder = folder
+        self._most = most
         make_folder(folder)
 
-    def write(self, chunks: Iterable[bytes | memoryview]) -> Blob:
+    def write(self, chunks: Sequence[bytes | memoryview]) -> Blob:
         """A new blob, on disk with its name; StoreUnavailable where the disk refuses (the file is abandoned)."""
+        self._check_room(sum(map(len, chunks)))
         name = f"{secrets.token_hex(16)}.safetensors"
         path = self.folder / name
         sha = hashlib.sha256()
@@ -98,6 +100,14 @@ class Blobs:
                 with suppress(FileNotFoundError):  # removed meanwhile
                     size += entry.stat().st_size
         return size
+
+    def _check_room(self, more: int) -> None:
+        """StoreFull where so many bytes more would be too many."""
+        if self._most is not None and (used := self.size()) + more > self._most:
+            raise StoreFull(
+                f"the store holds {used:,} bytes and may hold {self._most:,}, too few for {more:,} more;"
+                " delete models or datasets"
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -16,11 +16,12 @@ from typing import Any
 from convserve_service.store import schema
 from convserve_service.store.errors import CommitUnknown, StoreUnavailable
 from convserve_service.store.locks import locked
-from convserve_service.store.records import AVAILABLE, DatasetRow, JobRow, ModelRow, Reply, VersionRow
+from convserve_service.store.records import AVAILABLE, ApiKey, DatasetRow, JobRow, ModelRow, Reply, VersionRow
 from convserve_service.store.schema import listed
 from convserve_service.store.transaction import REPLY, UNENDED, Transaction
 
 CHECKPOINT_PAGES = 1000
+PAGE_BYTES = 4096  # SQLite's default
 NUMBERS = 1 << 62  # no version has a number as high
 BUSY_SECONDS = 2.0  # how long a program that ignores our lock may hold SQLite's; its next victims wait less
 NO_SECONDS = 0.05
@@ -42,10 +43,14 @@ NOT_COMMITTED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READON
 
 
 class Catalog:
-    """One database file. A connection for each thread; reads are autocommit, writes go through `transaction`."""
+    """One database file. A connection for each thread; reads are autocommit, writes go through `transaction`.
 
-    def __init__(self, path: Path) -> None:
+    Beyond `most` bytes it is as full as a disk may be.
+    """
+
+    def __init__(self, path: Path, *, most: int | None = None) -> None:
         self._path = path
+        self._most = most
         self._lock = path.with_suffix(".lock")
         self._local = threading.local()
         self._patience = BUSY_SECONDS
@@ -176,6 +181,11 @@ class Catalog:
         """(id, JSON) of a job's events after an id, in order."""
         return self._all("SELECT id, data FROM events WHERE job = ? AND id > ? ORDER BY id LIMIT 1000", job, after)
 
+    def api_keys(self) -> list[ApiKey]:
+        """Every API key that was not revoked, by name."""
+        rows = self._all(f"SELECT {listed(schema.API_KEY)} FROM keys ORDER BY name")
+        return [schema.api_key(row) for row in rows]
+
     def damage(self) -> list[str]:
         """What SQLite finds wrong with the file itself."""
         found = [str(row[0]) for row in self._all("PRAGMA integrity_check")]
@@ -250,14 +260,18 @@ class Catalog:
         return connection
 
     def _prepare(self) -> None:
-        """Make the tables where there are none; one that has them is only read, for the disk may refuse writes."""
-        if self._format() == 0:
+        """Make the tables that are missing, as in a catalog of an older release.
+
+        One that has them is only read, for the disk may refuse writes.
+        """
+        if self._format() < schema.VERSION:
             with locked(self._lock):
-                if self._format() == 0:
+                if (found := self._format()) == 0:
                     self._connection().execute("PRAGMA journal_mode = WAL")
-                    self._connection().executescript(
-                        f"BEGIN IMMEDIATE; {schema.TABLES} PRAGMA user_version = {schema.VERSION}; COMMIT;"
-                    )
+                steps = "".join(schema.STEPS[found:])
+                self._connection().executescript(
+                    f"BEGIN IMMEDIATE; {steps} PRAGMA user_version = {max(found, schema.VERSION)}; COMMIT;"
+                )
         if (found := self._format()) != schema.VERSION:
             raise StoreUnavailable(
                 f"the catalog has format {found}, but this release reads {schema.VERSION};"
@@ -273,6 +287,8 @@ class Catalog:
             connection = sqlite3.connect(self._path, isolation_level=None, timeout=BUSY_SECONDS)
             for pragma in ("synchronous = FULL", "wal_autocheckpoint = 0", "foreign_keys = ON", "mmap_size = 0"):
                 connection.execute(f"PRAGMA {pragma}")
+            if self._most is not None:
+                connection.execute(f"PRAGMA max_page_count = {self._most // PAGE_BYTES}")
             self._local.connection = connection
         return connection
 
@@ -284,7 +300,7 @@ class Catalog:
 
     def _checkpoint(self, connection: sqlite3.Connection) -> None:
         wal = self._path.with_name(self._path.name + "-wal")
-        if wal.stat().st_size > CHECKPOINT_PAGES * 4096:
+        if wal.stat().st_size > CHECKPOINT_PAGES * PAGE_BYTES:
             connection.execute("PRAGMA busy_timeout = 0")  # who reads for long must not hold up writers
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 

@@ -12,10 +12,12 @@ StoreError
 ├── DatasetExists          stored before with other bytes
 ├── DatasetInUse           a job still needs it
 ├── VersionConflict        If-Match names another version than the newest; `current` is that
+├── ApiKeyExists           the name of an API key that is there
+├── ApiKeyNotFound         no such API key
 ├── KeyReused              an idempotency key that came with another request
 ├── KeyInFlight            the first request with this key is still running
 ├── BlobLost               a file is gone, cannot be read or is not what was written
-├── StoreFull              as many models or datasets as a store takes
+├── StoreFull              as many models, datasets or bytes as a store takes
 ├── StoreBusy              too many writers or jobs wait already
 └── StoreUnavailable       the disk or the catalog refused
     └── CommitUnknown      COMMIT itself failed: after a crash it may turn out to have happened
@@ -60,6 +62,12 @@ class VersionConflict(StoreError):
     def __init__(self, message: str, current: int) -> None:
         super().__init__(message)
         self.current = current
+
+
+class ApiKeyExists(StoreError): ...
+
+
+class ApiKeyNotFound(StoreError): ...
 
 
 class KeyReused(StoreError): ...

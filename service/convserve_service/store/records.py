@@ -91,6 +91,19 @@ class JobRow:
 
 
 @dataclass(frozen=True)
+class ApiKey:
+    """Who may use the service, and for what; `hash` is the SHA-256 of the whole key, `rate` in requests a second."""
+
+    id: str
+    name: str
+    hash: bytes
+    scopes: tuple[str, ...]
+    rate: float | None
+    concurrency: int | None
+    created: str
+
+
+@dataclass(frozen=True)
 class Key:
     """An idempotency key, the API key that owns it, and the SHA-256 of the request that came with it."""
 

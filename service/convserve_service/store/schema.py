@@ -4,11 +4,10 @@ import json
 from dataclasses import fields
 from typing import Any
 
-from convserve_service.store.records import DatasetRow, JobRow, ModelRow, VersionRow
+from convserve_service.store.records import ApiKey, DatasetRow, JobRow, ModelRow, VersionRow
 from convserve_wire.replies import Job
 
-VERSION = 1
-TABLES = """
+FIRST = """
 CREATE TABLE numbers (model TEXT PRIMARY KEY, last INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE models (
     name TEXT PRIMARY KEY, spec TEXT NOT NULL, created TEXT NOT NULL, loaded INTEGER NOT NULL, degraded INTEGER
@@ -44,6 +43,14 @@ CREATE INDEX job_states ON jobs (state, id);
 CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, job INTEGER NOT NULL, data TEXT NOT NULL);
 CREATE INDEX job_events ON events (job, id);
 """
+KEYS = """
+CREATE TABLE keys (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, hash BLOB NOT NULL, scopes TEXT NOT NULL, rate REAL,
+    concurrency INTEGER, created TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+STEPS = (FIRST, KEYS)  # each makes the next format of the one before it, which it keeps
+VERSION = len(STEPS)
 
 
 def columns(record: type[Any], *without: str) -> tuple[str, ...]:
@@ -54,6 +61,7 @@ MODEL = columns(ModelRow)
 VERSION_COLUMNS = columns(VersionRow, "aliases")
 DATASET = columns(DatasetRow)
 JOB = columns(JobRow)
+API_KEY = columns(ApiKey)
 
 
 def model(row: Any) -> ModelRow:
@@ -74,6 +82,16 @@ def version_values(row: VersionRow) -> list[Any]:
 def job(row: Any) -> JobRow:
     values = dict(zip(JOB, row, strict=True))
     return JobRow(**{**values, "options": json.loads(values["options"]), "cancel": bool(values["cancel"])})
+
+
+def api_key(row: Any) -> ApiKey:
+    values = dict(zip(API_KEY, row, strict=True))
+    return ApiKey(**{**values, "scopes": tuple(values["scopes"].split())})
+
+
+def api_key_values(row: ApiKey) -> list[Any]:
+    values = {name: getattr(row, name) for name in API_KEY}
+    return list({**values, "scopes": " ".join(row.scopes)}.values())
 
 
 def listed(names: tuple[str, ...], prefix: str = "") -> str:

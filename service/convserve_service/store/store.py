@@ -31,13 +31,17 @@ class Store:
     _checked: set[str] = field(default_factory=set, init=False)
 
     @classmethod
-    def open(cls, folder: Path, *, reply_hours: float = 24.0, clock: Callable[[], datetime] = utc) -> "Store":
-        """The store in a folder, made where there is none."""
+    def open(
+        cls, folder: Path, *, reply_hours: float = 24.0, clock: Callable[[], datetime] = utc,
+        most_bytes: int | None = None, most_catalog: int | None = None,
+    ) -> "Store":  # fmt: skip
+        """The store in a folder, made where there is none; at most so many bytes of blobs and of catalog."""
         if (folder / "catalog.sqlite").exists() and not (folder / "blobs").exists():
             raise StoreUnavailable(f"there is a catalog in {folder}, but no folder blobs; is it mounted?")
         make_folder(folder)
         make_folder(folder / "locks")
-        blobs, catalog = Blobs(folder / "blobs"), Catalog(folder / "catalog.sqlite")
+        blobs = Blobs(folder / "blobs", most=most_bytes)
+        catalog = Catalog(folder / "catalog.sqlite", most=most_catalog)
         return cls(folder, catalog, blobs, clock, reply_hours, stamp(clock()))
 
     def data(self, blob: str, digest: str, created: str) -> memoryview:

@@ -15,6 +15,7 @@ from convserve_service.store.records import (
     RUNNING,
     SUCCEEDED,
     UNFINISHED,
+    ApiKey,
     DatasetRow,
     JobRow,
     Key,
@@ -127,6 +128,16 @@ class Transaction:
             )
         except sqlite3.IntegrityError as error:
             raise KeyInFlight("another request with this Idempotency-Key was applied meanwhile; repeat") from error
+
+    def add_api_key(self, row: ApiKey) -> bool:
+        """False where the name is taken."""
+        values = schema.api_key_values(row)
+        sql = f"INSERT INTO keys VALUES ({marks(schema.API_KEY)}) ON CONFLICT (name) DO NOTHING"
+        return self._execute(sql, values).rowcount == 1
+
+    def delete_api_key(self, name: str) -> bool:
+        """Whether it was there."""
+        return self._execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount == 1
 
     def dataset(self, name: str) -> DatasetRow | None:
         row = self._execute(f"SELECT {listed(schema.DATASET)} FROM datasets WHERE name = ?", (name,)).fetchone()

@@ -1,0 +1,26 @@
+"""About how much memory a run takes, from shapes alone: an upper bound but for a few MiB of work space a thread."""
+
+from functools import lru_cache
+from math import prod
+
+from convserve_model.network import Network
+from convserve_model.prepare import microbatch
+
+NUMBER = 4  # bytes of a float32
+
+
+def footprint(network: Network, n: int, threads: int, *, backward: bool, whole: bool) -> int:
+    """Bytes of x, of the activations that are there at once, and of the gradients of a backward pass.
+
+    With `whole`, as batch norm needs in training, all of the batch is there at once, else a microbatch a thread.
+    """
+    image, parameters, most = _sizes(network)
+    held = n if whole else min(n, threads * most)
+    values = held * image * 3 // 2 if backward else held * image
+    return NUMBER * (n * prod(network.input) + values + (3 * parameters if backward else 0))
+
+
+@lru_cache(maxsize=256)
+def _sizes(network: Network) -> tuple[int, int, int]:
+    """Activations of an image, parameters, and images of the largest microbatch."""
+    return sum(map(prod, network.shapes.values())), network.parameter_count, microbatch(network) * 3 // 2

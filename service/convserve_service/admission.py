@@ -1,0 +1,57 @@
+"""What happens to every request before and after its verb: who asks, how often, and how much memory is promised."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from flask import Request, Response, request
+
+from convserve_service import sizes
+from convserve_service.auth import Gate
+from convserve_service.body import json_length
+from convserve_service.noted import Noted, noted
+from convserve_service.operations import Operation
+from convserve_service.rates import Rates
+from convserve_service.room import Room
+
+DEGRADED = "Convserve-Degraded"
+LARGE = 1 << 18  # bytes of a body whose memory is counted
+
+
+class Admission:
+    """`begin` and `finish` are Flask's hooks, within those of the observer; what they share is noted."""
+
+    def __init__(self, operations: Mapping[str, Operation], gate: Gate, rates: Rates, room: Room) -> None:
+        self._operations = operations
+        self._gate = gate
+        self._rates = rates
+        self._room = room
+
+    def begin(self) -> None:
+        """Before anything is read of the body, and before it is said whether there is such an address."""
+        this, asked = noted(), request._get_current_object()  # type: ignore[attr-defined]
+        environ = asked.environ
+        key = self._gate.admit(self._operations.get(this.verb), environ.get("HTTP_AUTHORIZATION"))
+        if key is not None:
+            this.owner, this.release = key.id, self._rates.take(key)
+        if len(environ.get("CONTENT_LENGTH", "")) > 5:
+            self._expect(this, asked)
+
+    def finish(self, response: Response) -> Response:
+        this = noted()
+        if this.release is not None:
+            if response.is_streamed:
+                response.call_on_close(this.release)
+            else:
+                this.release()  # before it is sent: who has it may ask again
+        if this.taken:
+            response.call_on_close(partial(self._room.give, this.taken))
+        if this.degraded is not None:
+            response.headers[DEGRADED] = str(this.degraded)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
+
+    def _expect(self, this: Noted, asked: Request) -> None:
+        """Memory for a large body."""
+        length = asked.content_length or 0
+        if length > LARGE:
+            this.taken += self._room.take(sizes.body(length, json_length(asked, length)), "the body")

@@ -1,0 +1,1 @@
+"""What those send who mean harm, as tables, to a real service."""
