@@ -5,7 +5,7 @@ from functools import partial
 
 from flask import Request, Response, request
 
-from convserve_service import sizes
+from convserve_service import browsers, sizes
 from convserve_service.auth import Gate
 from convserve_service.body import json_length
 from convserve_service.noted import Noted, noted
@@ -18,9 +18,15 @@ LARGE = 1 << 18  # bytes of a body whose memory is counted
 
 
 class Admission:
-    """`begin` and `finish` are Flask's hooks, within those of the observer; what they share is noted."""
+    """`begin` and `finish` are Flask's hooks, within those of the observer; what they share is noted.
 
-    def __init__(self, operations: Mapping[str, Operation], gate: Gate, rates: Rates, room: Room) -> None:
+    `local` is whether only this machine is to use a service that is open.
+    """
+
+    def __init__(
+        self, operations: Mapping[str, Operation], gate: Gate, rates: Rates, room: Room, *, local: bool
+    ) -> None:
+        self._local = local
         self._operations = operations
         self._gate = gate
         self._rates = rates
@@ -30,9 +36,12 @@ class Admission:
         """Before anything is read of the body, and before it is said whether there is such an address."""
         this, asked = noted(), request._get_current_object()  # type: ignore[attr-defined]
         environ = asked.environ
-        key = self._gate.admit(self._operations.get(this.verb), environ.get("HTTP_AUTHORIZATION"))
+        operation = self._operations.get(this.verb)
+        key = self._gate.admit(operation, environ.get("HTTP_AUTHORIZATION"))
         if key is not None:
             this.owner, this.release = key.id, self._rates.take(key)
+        elif self._local and (operation is None or operation.scope is not None):
+            browsers.check(environ)
         if len(environ.get("CONTENT_LENGTH", "")) > 5:
             self._expect(this, asked)
 

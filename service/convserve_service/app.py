@@ -70,7 +70,7 @@ def create_app(
     )
     routes = Routes(app)
     gate = Gate(store.catalog, open_without_keys=settings.insecure or settings.loopback)
-    admission = Admission(routes.operations, gate, Rates(store.folder / "locks"), room)
+    admission = Admission(routes.operations, gate, Rates(store.folder / "locks"), room, local=not settings.insecure)
     for register in REGISTER:
         register(routes, service)
     errors.register(app)

@@ -18,6 +18,7 @@ from convserve_service.settings import Settings
 from tests.servers import ROOT, environment, serving
 
 README = (ROOT / "README.md").read_text()
+MIB = 1 << 20
 ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -112,6 +113,25 @@ def test_every_route_is_in_the_readme(tmp_path: Path) -> None:
     for text in re.findall(r"`((?:GET|PUT|POST|DELETE) /[^`]*)`", README):
         promised |= {text.replace("[/versions/{v}]", ""), text.replace("[/versions/{v}]", "/versions/{v}")}
     assert promised == routes
+
+
+BYTES = re.compile("max_(body|reply|memory|store|catalog)|client_rate")
+
+
+def told(name: str, value: object) -> str:
+    """A setting's default as the README tells it."""
+    if value is None or isinstance(value, bool):
+        return "none" if value is None else "yes" if value else "no"
+    if BYTES.fullmatch(name) and isinstance(value, (int, float)):
+        return f"{value / MIB:g} MiB" if value >= MIB else f"{value / 1024:g} KiB"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    """With its default, and no other."""
+    rows = dict(re.findall(r"^\| `CONVSERVE_(\w+)` \| (.*?) \|", README, re.M))
+    defaults = {name: told(name, field.default) for name, field in Settings.model_fields.items()}
+    assert {name.lower(): default for name, default in rows.items()} == {**defaults, "threads": "the cores"}
 
 
 @pytest.mark.parametrize("name", [*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *METHODS])

@@ -19,10 +19,13 @@ HEADERS: dict[str, dict[str, Any]] = {
     "Convserve-Degraded": {"description": "A newest version that was lost", "schema": NUMBER},
     "Retry-After": {"description": "Seconds", "schema": {"type": "string", "pattern": "^[0-9]+$"}},
     "ETag": {"description": "The digest of the bytes", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "How to say who asks", "schema": {"type": "string", "const": "Bearer"}},
     "Location": {"description": "Where to look", "schema": {"type": "string"}},
     HEADER_LENGTH: {"description": "Bytes of the JSON header; without it all is JSON", "schema": NUMBER},
 }  # fmt: skip
-OF_STATUS = {302: ["Location"], 409: ["Retry-After"], 429: ["Retry-After"], 503: ["Retry-After"]}
+OF_STATUS = {
+    302: ["Location"], 401: ["WWW-Authenticate"], 409: ["Retry-After"], 429: ["Retry-After"], 503: ["Retry-After"],
+}  # fmt: skip
 OF_MODEL = ["Convserve-Model-Version", "Convserve-Degraded"]
 
 
