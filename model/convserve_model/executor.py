@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from convserve_model.losses import Loss
 from convserve_model.ops import Op
 from convserve_model.passes import Pass
+from convserve_model.plans import Plans
 from convserve_model.pool import Pool
 from convserve_model.prepare import Program
 from convserve_model.protocols import Array, Params
@@ -38,6 +39,7 @@ class Executor:
     def __init__(self, threads: int = 1) -> None:
         threadpool_limits(1, user_api="blas")
         self.pool = Pool(threads)
+        self._plans = Plans()
 
     def close(self) -> None:
         self.pool.close()
@@ -62,8 +64,10 @@ class Executor:
         or a NaN without a warning: callers check what they keep. `check` is called before each microbatch and may
         raise.
         """
-        ends = list(accumulate(program.sizes, initial=0))
         over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
+        if program.small and (planned := self._plans.run(program, weights, x, over)) is not None:
+            return Result(planned)
+        ends = list(accumulate(program.sizes, initial=0))
         grads = grads or {}
         passes = [
             Pass(program, weights, _batch_last(x[start:stop]), index=i, key=key, over=over, into={} if i else grads)

@@ -10,6 +10,8 @@ from convserve_model.ops import Op
 from convserve_model.protocols import Params
 
 MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
+SMALL = 1 << 18  # numbers in all values of an inference that is worth a plan (see plans.py), which keeps them
+LIGHT = 1 << 19  # parameters of its network, which are kept too
 ELEMENTS = 1 << 18  # of the largest value of a microbatch, where that allows so many images
 
 
@@ -43,6 +45,7 @@ class Program:
     outputs: tuple[tuple[str, str], ...]  # (what was asked for, the value that holds it)
     gradients: tuple[tuple[str, str], ...]  # (with respect to what, the value that holds it)
     want: Want
+    small: bool = False  # inference on few numbers: calls cost more than computing
 
     def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> dict[str, Params]:
         """What each op computes with, by its output; what is `known` is not packed again."""
@@ -84,7 +87,11 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     if fuse:
         pruned = fused(pruned, goal, evaluating=not want.backward)
     planned = _plan_overwrites(_plan_release(_plan_needs(pruned, want, set(gradients.values())), goal))
-    return Program(_segments(planned), sizes, logits, tuple(asked.items()), tuple(gradients.items()), want)
+    segments = _segments(planned)
+    inference = not (want.logits or want.train) and len(segments) == len(sizes) == 1
+    numbers = n * sum(map(prod, network.shapes.values()))
+    small = inference and numbers <= SMALL and network.parameter_count <= LIGHT
+    return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, small)
 
 
 def microbatch(network: Network) -> int:

@@ -16,6 +16,7 @@ Pair = tuple[int, int]
 Params = Mapping[str, Any]  # arrays, or what a kernel packed of them
 Gradients = tuple[tuple[Array | None, ...], dict[str, Array]]
 Backward = Callable[[Array], Gradients]
+Plan = tuple[Array, list[Callable[[], Any]]]  # a buffer, and the calls that fill it from what the operands hold then
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,15 @@ class Packing(Kernel, Protocol):
 
     def pack(self, w: Params, *, need: bool) -> Params:
         """What `forward` gets as w; `need` tells whether the gradient with respect to its input will be asked for."""
+        ...
+
+
+class Planning(Kernel, Protocol):
+    """A kernel whose inference is a few calls on buffers that stay where they are: for inputs so small that what else
+    has to be decided costs as much as the computing."""
+
+    def plan(self, w: Params, *xs: Array) -> Plan | None:
+        """`forward`'s bits; None where there is too much to do for a plan to pay."""
         ...
 
 

@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
 from convserve_model.kernels.functions import erf, sigmoid, softmax
-from convserve_model.protocols import Array, Backward, Gradients, Params, Run
+from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
 
 SQRT_HALF = math.sqrt(0.5)
 INV_SQRT_TAU = 1 / math.sqrt(2 * math.pi)
@@ -71,6 +72,11 @@ class Relu:
             return (dy * (y > 0) if run.need[0] else None,), {}
 
         return y, backward
+
+    def plan(self, w: Params, *xs: Array) -> Plan | None:
+        (x,) = xs
+        y = np.empty_like(x)
+        return y, [partial(x.clip, 0, math.inf, out=y)]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ How products are formed is the paths' business: one each for the output, the wei
 """
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 
 import numpy as np
@@ -15,7 +15,7 @@ from convserve_model.kernels.paths import Path
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.pooling import MaxPool
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Backward, Gradients, Kernel, Params, Run, Shape
+from convserve_model.protocols import Array, Backward, Gradients, Kernel, Params, Plan, Run, Shape
 from convserve_model.remembered import remembered
 
 
@@ -105,6 +105,24 @@ class Convolution:
             return (self._correlate_input(w["input_path"], x, dout, run),), grads
 
         return y, backward
+
+    def plan(self, w: Params, *xs: Array) -> Plan | None:
+        """One strip of columns, and what follows on all of it."""
+        (x,) = xs
+        shape, _, blocks = self._cut(x.shape, len(w["weight"]))
+        if not isinstance(self.path, Im2col) or len(blocks[0].strips) > 1 or len(blocks) > 1:
+            return None
+        y = np.empty(shape, x.dtype)
+        calls = self.path.plan(w["path"], x, blocks[0].rows, y)
+        if "bias" in w:
+            calls.append(partial(np.add, y, w["bias"], y))
+        for kernel, params in zip(self.followers, w.get("followers", ()), strict=True):
+            following = kernel.plan(params, y) if hasattr(kernel, "plan") else None
+            if following is None:
+                return None
+            y, more = following
+            calls += more
+        return y, calls
 
     @remembered
     def _cut(self, x: Shape, cout: int) -> "tuple[Shape, Shape, list[Block]]":

@@ -1,12 +1,13 @@
 """The fully connected product."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
 from convserve_model.kernels.costs import PARTS
-from convserve_model.protocols import Array, Backward, Gradients, Params, Run
+from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
 
 PART = 1 << 17  # weights of a product that is worth a thread of its own
 
@@ -45,11 +46,27 @@ class MatMul:
 
         return y, backward
 
+    def plan(self, w: Params, *xs: Array) -> Plan | None:
+        (x,) = xs
+        weight = w["weight"]
+        if _parts(weight.size) > 1:
+            return None
+        y = np.empty((len(weight), x.shape[1]), x.dtype)
+        calls: list[Any] = [partial(np.matmul, weight, x, y)]
+        if "bias" in w:
+            calls.append(partial(np.add, y, w["bias"][:, None], y))
+        return y, calls
+
+
+def _parts(weights: int) -> int:
+    """How many threads a product with so many weights is worth."""
+    return max(1, min(PARTS, weights // PART))
+
 
 def _in_parts(product: np.ufunc, a: Array, b: Array, out: Array, weights: int, run: Run) -> None:
     """a [M,K] by b [K,N] into out, in slices of rows that have at least about PART of the weights each."""
-    parts, rows = min(PARTS, weights // PART), len(a)
-    if parts < 2:
+    parts, rows = _parts(weights), len(a)
+    if parts == 1:
         product(a, b, out=out)
         return
     step = -(-rows // parts)

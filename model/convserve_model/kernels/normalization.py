@@ -5,11 +5,12 @@ Source: Ioffe and Szegedy, "Batch normalization" (2015); merged moments: Chan, G
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from convserve_model.protocols import Array, Backward, Gradients, Params, Run
+from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,11 @@ class NormalizeRunning:
             return (dy * w["gain"] if run.need[0] else None,), grads
 
         return y, backward
+
+    def plan(self, w: Params, *xs: Array) -> Plan | None:
+        (x,) = xs
+        y = np.empty_like(x)
+        return y, [partial(np.multiply, x, w["gain"], y), partial(np.add, y, w["shift"], y)]
 
 
 def _channels(value: Array, x: Array) -> Array:

@@ -1,12 +1,13 @@
 """Pooling: maximum, mean, and the mean of the whole image."""
 
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Backward, Gradients, Params, Run, Shape
+from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run, Shape
 from convserve_model.remembered import remembered
 
 
@@ -32,6 +33,15 @@ class MaxPool:
             return (self.window.crop(across.spread(dwide, across_hits, shape)),), {}
 
         return y, backward
+
+    def plan(self, w: Params, *xs: Array) -> Plan | None:
+        (x,) = xs
+        if self.window.padding != (0, 0):
+            return None
+        down, across = self._sides(*x.shape[1:3])
+        wide, first = across.plan(x)
+        y, second = down.plan(wide)
+        return y, first + second
 
     @remembered
     def _sides(self, h: int, w: int) -> "tuple[Side, ...]":
@@ -62,6 +72,15 @@ class Side:
             out[...] = y
             return out, hits
         return y, hits
+
+    def plan(self, x: Array) -> Plan:
+        """`maximum` as calls."""
+        taps = [self._tap(x, k) for k in range(self.size)]
+        if self.size == 1:
+            return taps[0], []
+        y = np.empty(taps[0].shape, x.dtype)
+        pairs = zip([taps[0], *[y] * (self.size - 2)], taps[1:], strict=True)
+        return y, [partial(np.maximum, before, tap, out=y) for before, tap in pairs]
 
     def spread(self, dy: Array, hits: list[Array], shape: Shape) -> Array:
         """The adjoint: each gradient goes to the tap that was largest first."""

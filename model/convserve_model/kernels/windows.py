@@ -1,11 +1,12 @@
 """Sliding windows over an image: sizes, a strided view of all of them (im2col without a copy), and the adjoint."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from convserve_model.protocols import Array, Pair
+from convserve_model.protocols import Array, Pair, Plan
 from convserve_model.remembered import remembered
 
 Slices = tuple[slice, ...]
@@ -66,6 +67,14 @@ class Window:
         strip = np.zeros((c, height, width, n), x.dtype)
         strip[inner] = x[seen]
         return strip
+
+    def planned_strip(self, x: Array, rows: range) -> Plan:
+        """`strip` as calls."""
+        (height, width), seen, inner = self._seen(*x.shape[1:3], rows, (1, 1))
+        if inner is None:
+            return x[seen], []
+        strip = np.zeros((len(x), height, width, x.shape[3]), x.dtype)
+        return strip, [partial(np.copyto, strip[inner], x[seen])]
 
     @remembered
     def _seen(self, h: int, w: int, rows: range, whole: Pair) -> "tuple[Pair, Slices, Slices | None]":

@@ -4,7 +4,10 @@ Any window, stride, dilation and groups. Source: Chellapilla, Puri, Simard, "Hig
 networks for document processing" (2006).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +35,15 @@ class Im2col:
     def correlate(self, packed: Array, strip: Array, out: Array) -> None:
         """strip [C,h,w,N] -> out [Cout,rows,wo,N]."""
         np.matmul(packed, self._columns(strip), out=out.reshape(*packed.shape[:2], -1, copy=False))
+
+    def plan(self, packed: Array, x: Array, rows: range, out: Array) -> list[Callable[[], Any]]:
+        """`correlate` on the strip of these rows, as calls."""
+        strip, calls = self.window.planned_strip(x, rows)
+        view = self.window.view(strip)
+        columns = self._columns(strip)
+        if not np.may_share_memory(columns, strip):
+            calls.append(partial(np.copyto, columns.reshape(view.shape), view))
+        return [*calls, partial(np.matmul, packed, columns, out.reshape(*packed.shape[:2], -1, copy=False))]
 
     def weight_gradient(self, strip: Array, dout: Array) -> Array:
         """[g,Cout/g,CKK/g]; the transposed product is faster, but transposing many weights back costs more."""

@@ -1,0 +1,97 @@
+"""Plans: inference as calls on buffers gives the bits of the kernels' `forward`, again and again, to everybody."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from convserve_model import Engine, Network, Snapshot, Training
+from convserve_model.executor import Executor
+from convserve_model.plans import MOST, Planned, Plans
+from convserve_model.prepare import Program, Want, prepare
+from convserve_model.protocols import Params
+from tests.model.engine_cases import NETWORK, rows, start
+from tests.model.random_networks import case
+from tests.model.sketch import Array, Draw
+from tests.model.test_fusion import LAYERS
+
+FIXED = [Network.from_dict({"input": [3, 13, 12], "layers": layers}) for layers in LAYERS.values()]
+RANDOM = [Network.from_dict(case(seed).architecture) for seed in range(80)]
+
+
+def prepared(network: Network, n: int, *outputs: str) -> tuple[Program, dict[str, Params]]:
+    program = prepare(network, n, Want(outputs=outputs))
+    assert program.small
+    return program, program.weights(Snapshot.initial(network, Training(), seed=1).weights())
+
+
+def drawn(network: Network, n: int, seed: int) -> Array:
+    return Draw(seed, n).array((n, *network.input), -1.0, 1.0).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("network", [*FIXED, *RANDOM])
+def test_a_plan_gives_the_bits_of_forward(network: Network, n: int) -> None:
+    """The logits, and every layer's activation, for two inputs one after the other."""
+    inputs = [drawn(network, n, seed) for seed in (2, 3)]
+    for outputs in ((network.last.name,), network.names):
+        program, weights = prepared(network, n, *outputs)
+        with np.errstate(all="ignore"):
+            planned = Planned(program, weights, inputs[0], map)
+            found = [planned.run(x) for x in inputs]
+        for x, ours in zip(inputs, found, strict=True):
+            theirs = Executor().run(program, weights, x).outputs  # its first run is without a plan
+            assert [name for name in theirs if ours[name].tobytes() != theirs[name].tobytes()] == []
+
+
+def test_the_engine_plans_what_comes_again() -> None:
+    """From the second time on, with the same bits; each version of the weights has plans of its own."""
+    engine, x, first = Engine(), rows(2)[0], start()
+    second = engine.step(
+        NETWORK, Training(), first, {name: np.ones_like(value) for name, value in first.parameters.items()}
+    )
+    for snapshot in (first, second, first):
+        expected, *again = (engine.infer(NETWORK, snapshot, x)["logits"] for _ in range(3))
+        assert all(expected.tobytes() == other.tobytes() for other in again)
+    assert engine.infer(NETWORK, first, x)["logits"].tobytes() != engine.infer(NETWORK, second, x)["logits"].tobytes()
+
+
+def test_what_a_plan_gives_is_the_callers_own() -> None:
+    """It may be written over, and the next run does not change it."""
+    network = FIXED[0]
+    program, weights = prepared(network, 1, network.last.name)
+    planned = Planned(program, weights, drawn(network, 1, 2), map)
+    first = planned.run(drawn(network, 1, 2))[network.last.name]
+    before = first.copy()
+    planned.run(drawn(network, 1, 3))
+    assert (first == before).all()
+    first[...] = 7
+    assert (planned.run(drawn(network, 1, 2))[network.last.name] == before).all()
+
+
+def test_many_threads_share_plans() -> None:
+    """Each run has one for itself: 400 runs on 8 threads give the bits of one thread."""
+    network, plans = FIXED[1], Plans()
+    program, weights = prepared(network, 1, network.last.name)
+    inputs = [drawn(network, 1, seed) for seed in range(10)]
+    assert plans.run(program, weights, inputs[0], map) is None
+
+    def run(at: int) -> bytes:
+        found = plans.run(program, weights, inputs[at % 10], map)
+        assert found is not None
+        return found[network.last.name].tobytes()
+
+    expected = [run(at) for at in range(10)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(run, range(400))) == 40 * expected
+
+
+def test_plans_are_few() -> None:
+    """Those used last stay; one that went is made again, the second time."""
+    network, plans = FIXED[0], Plans()
+    kept = [prepared(network, 1, network.last.name) for _ in range(MOST + 1)]
+    x = drawn(network, 1, 2)
+    assert [plans.run(*each, x, map) for each in kept] == [None] * (MOST + 1)
+    assert plans.run(*kept[-1], x, map) is not None
+    assert plans.run(*kept[0], x, map) is None
+    assert plans.run(*kept[0], x, map) is not None
