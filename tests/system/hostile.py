@@ -39,7 +39,7 @@ def half_sent(predict: str, weights: str) -> dict[str, Kind]:
         "half a chunk": Kind(post(predict, b"400\r\nabc", "Transfer-Encoding: chunked")),
         "no last chunk": Kind(post(predict, b"3\r\nabc\r\n", "Transfer-Encoding: chunked")),
         "a promise": Kind(post(predict, b"", "Expect: 100-continue", "Content-Length: 500")),
-        "a big reply, not read": Kind(f"GET {weights} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), small_window=True),
+        "a big reply, not read": Kind(f"GET {weights} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode(), small_window=True),
     }
 
 

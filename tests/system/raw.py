@@ -51,7 +51,7 @@ def answers(data: bytes) -> list[Answer]:
 
 def post(path: str, body: bytes, *headers: str) -> bytes:
     """A request with a Content-Length unless a Transfer-Encoding is given."""
-    lines = [f"POST {path} HTTP/1.1", "Host: x", *headers]
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", *headers]
     if not any(header.lower().startswith(("transfer-encoding", "content-length")) for header in headers):
         lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + body

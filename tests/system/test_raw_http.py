@@ -11,9 +11,9 @@ from tests.service.calls import batch, call
 from tests.service.specs import SIMPLE_CNN
 from tests.system.raw import answers, chunked, connect, post, until_closed
 
-GET = b"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n"
-POST = b"POST /v2/health/live HTTP/1.1\r\nHost: x\r\n"
-NEXT = b"GET /v2/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+GET = b"GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n"
+POST = b"POST /v2/health/live HTTP/1.1\r\nHost: localhost\r\n"
+NEXT = b"GET /v2/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 INFER = json.dumps({"inputs": batch()["inputs"][:1]}).encode()
 
 # bytes on the wire; status and code of the only reply
@@ -32,7 +32,7 @@ ROWS: dict[str, tuple[bytes, int, str]] = {
     "a space before the colon": (POST + b"Content-Length : 44\r\n\r\n" + NEXT, 400, "invalid_http"),
     "a folded header": (POST + b"X-A: b\r\n c\r\n\r\n" + NEXT, 400, "invalid_http"),
     "a folded coding": (POST + b"Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n" + NEXT, 501, "unsupported_transfer_coding"),
-    "a header that begins with a space": (b"GET / HTTP/1.1\r\n Host: x\r\n\r\n" + NEXT, 400, "invalid_http"),
+    "a header that begins with a space": (b"GET / HTTP/1.1\r\n Host: localhost\r\n\r\n" + NEXT, 400, "invalid_http"),
     "a NUL in a header": (GET + b"X-A: b\x00c\r\n\r\n" + NEXT, 400, "invalid_http"),
     "a bare CR in a header": (GET + b"X-A: b\rContent-Length: 44\r\n\r\n" + NEXT, 400, "invalid_http"),
     "a bare LF in a header": (GET + b"X-A: b\nContent-Length: 44\r\n\r\n" + NEXT, 400, "invalid_http"),
@@ -180,7 +180,7 @@ def test_a_reply_that_is_not_read_is_whole_in_the_end(server: str, name: str) ->
     weights = call("GET", f"{server}{path}").content
     assert len(weights) > 8 << 20
     with connect(server) as sock:
-        get = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        get = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         sock.sendall(get + GET + b"Connection: close\r\n\r\n")
         time.sleep(1)
         first, second = answers(until_closed(sock))
