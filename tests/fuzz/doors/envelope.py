@@ -39,7 +39,7 @@ def door(_: Path) -> Door:
 
 def seeds() -> list[Case]:
     """Every datatype, in JSON and in binary, for every verb."""
-    arrays = {name: _array(name) for name in DATATYPES}
+    arrays = {name: array(name) for name in DATATYPES}
     few = {"x": arrays["FP32"].reshape(1, 1, 2, 3), "y": np.array([1])}
     made = [(b"infer", encode_request(arrays, ["logits"], {"id": "abc"}, binary=binary)) for binary in (True, False)]
     made += [
@@ -98,7 +98,7 @@ def _same(some: Mapping[str, Array], others: Mapping[str, Array]) -> bool:
     )
 
 
-def _array(datatype: str) -> Array:
+def array(datatype: str) -> Array:
     """Six elements."""
     if datatype == "BYTES":
         return np.array([[b"a", b"", "é".encode()], [b"0", b"\0", b"abcdef"]], object)

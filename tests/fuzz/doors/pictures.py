@@ -14,7 +14,7 @@ from convserve_service import images
 from convserve_service.errors import ImageError
 from tests.crash.promises import demand
 from tests.fuzz.doors import bytewise, chunks
-from tests.fuzz.doors.door import Case, Door, refused, taken
+from tests.fuzz.doors.door import VARIABLE, Case, Door, refused, taken
 
 MOST = 1 << 20  # pixels
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -61,7 +61,7 @@ def ask(case: Case) -> str:
     try:
         found = images.pixels(data, preprocess, size, MOST)
     except ImageError as error:
-        return refused(error)
+        return f"{refused(error)} {VARIABLE.sub('', repr(error.__cause__))[:60]}"
     demand(found.dtype == np.uint8 and found.shape == (preprocess.channels, *size), "it has the model's size", str(found.shape))
     return taken(preprocess.channels, preprocess.resize, data[:1])
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz.doors import arrivals, bodies, envelope, files, messages, pictures, tensors
+from tests.fuzz.doors import arrivals, bodies, envelope, files, messages, pictures, replies, requests, tensors
 from tests.fuzz.doors.door import Door
 
 DOORS: dict[str, Callable[[Path], Door]] = {  # each may use a folder
@@ -14,4 +14,6 @@ DOORS: dict[str, Callable[[Path], Door]] = {  # each may use a folder
     "pictures": pictures.door,
     "bodies": bodies.door,
     "arrivals": arrivals.door,
+    "requests": requests.door,
+    "replies": replies.door,
 }
