@@ -24,7 +24,7 @@ MOST_TOLD = 2000  # characters
 ROWS = {
     b"versions": {"versions": [VERSION, VERSION]},
     b"predictions": {"model_version": "2", "predictions": [{"top": [{"index": 7, "label": "7", "probability": 0.9}]}]},
-    b"datasets": {"datasets": [{"dataset": "d", "rows": 2, "bytes": 99, "digest": "sha256:a", "created": "2026"}]},
+    b"datasets": {"datasets": [{"name": "d", "rows": 2, "bytes": 99, "digest": "sha256:a", "created": "2026"}]},
     b"job": JOB,
     b"jobs": {"jobs": [JOB]},
 }
