@@ -4,8 +4,12 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.servers import serving
+
+settings.register_profile("convserve", deadline=None)  # a machine that is busy breaks no promise
+settings.load_profile("convserve")
 
 
 @pytest.fixture(scope="session")

@@ -29,34 +29,39 @@ def pixels(data: bytes, preprocess: Preprocess, size: tuple[int, int], max_pixel
     """
     if preprocess.color is None:
         raise ImageError(f"this model has {preprocess.channels} input channels; send tensors, pictures need 1 or 3")
-    image = _decode(data, max_pixels)
-    image = _resize(_color(image, preprocess.color), preprocess.resize, size)
+    image = _resize(_decode(data, preprocess.color, max_pixels), preprocess.resize, size)
     if preprocess.invert:
         image = ImageChops.invert(image)
     array = np.asarray(image, np.uint8)
     return array[None] if array.ndim == 2 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
 
-def _decode(data: bytes, max_pixels: int) -> Image.Image:
+def _decode(data: bytes, color: str, max_pixels: int) -> Image.Image:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is checked below
-            image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ImageError(
-                f"the picture is {width} x {height}, but this server takes at most {max_pixels:,} pixels; shrink it"
-            )
-        if image.format != "PNG" and data.count(SCAN) > MAX_SCANS:
-            raise ImageError(f"the JPEG has more than {MAX_SCANS} scans; save it again, with fewer")
-        image.load()
-        return ImageOps.exif_transpose(image)
+            warnings.simplefilter("ignore")  # of what a stranger sent; our own limit of pixels is checked below
+            image = _load(data, max_pixels)
+            return _color(ImageOps.exif_transpose(image), color)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
         raise ImageError("the body is not a PNG or JPEG picture; send one of these") from error
     except Exception as error:  # a decoder may raise anything on a damaged file
         raise ImageError("the picture is damaged or cut off; send a whole PNG or JPEG") from error
+
+
+def _load(data: bytes, max_pixels: int) -> Image.Image:
+    """Its pixels in memory, once its size is known."""
+    image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError(
+            f"the picture is {width} x {height}, but this server takes at most {max_pixels:,} pixels; shrink it"
+        )
+    if image.format != "PNG" and data.count(SCAN) > MAX_SCANS:
+        raise ImageError(f"the JPEG has more than {MAX_SCANS} scans; save it again, with fewer")
+    image.load()
+    return image
 
 
 def _color(image: Image.Image, color: str) -> Image.Image:

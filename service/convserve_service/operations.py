@@ -39,7 +39,8 @@ class Operation:
     """`name` is its verb in logs, metrics and the OpenAPI document; `scope` None is open to everybody.
 
     `body` and `reply` map media types to the message that validates or describes them. `versions`: also the path of one
-    version. `headers` of the request are those that mean something to this operation alone.
+    version. `headers` of the request are those that mean something to this operation alone. `bare`: it is also asked
+    without its body.
     """
 
     name: str
@@ -53,3 +54,4 @@ class Operation:
     query: tuple[Query, ...] = ()
     headers: tuple[str, ...] = ()
     versions: bool = False
+    bare: bool = False

@@ -52,15 +52,16 @@ SERVER = Operation(
     reply=_json(replies.Server),
 )
 INDEX = Operation(
-    "index", "POST", paths.INDEX, Scope.INFER, "Every model", body=_json(IndexRequest), reply=_json(replies.Index),
+    "index", "POST", paths.INDEX, Scope.INFER, "Every model",
+    body=_json(IndexRequest), bare=True, reply=_json(replies.Index),
 )
 LOAD = Operation(
-    "load", "POST", paths.LOAD, Scope.ADMIN, "Let a model answer", body=_json(LoadRequest), headers=KEY,
+    "load", "POST", paths.LOAD, Scope.ADMIN, "Let a model answer", body=_json(LoadRequest), bare=True, headers=KEY,
     reply=_json(replies.Nothing),
 )
 UNLOAD = Operation(
     "unload", "POST", paths.UNLOAD, Scope.ADMIN, "Let a model answer no one; its versions stay",
-    body=_json(LoadRequest), headers=KEY, reply=_json(replies.Nothing),
+    body=_json(LoadRequest), bare=True, headers=KEY, reply=_json(replies.Nothing),
 )
 CREATE = Operation(
     "create", "PUT", paths.MODEL, Scope.ADMIN, "Create a model: architecture, labels, preprocess, training, seed",

@@ -13,11 +13,13 @@ from pathlib import Path
 from tests.crash.promises import BrokenPromise
 from tests.fuzz import mutants, openapi
 from tests.fuzz.budget import Budget
+from tests.fuzz.doors import watch
 
 Part = Callable[[Path, Budget, Callable[[str], object]], None]
 PARTS: dict[str, Part] = {
     "openapi": openapi.run,
     "mutants": mutants.run,
+    "doors": watch.run,
 }
 
 

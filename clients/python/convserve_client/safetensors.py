@@ -66,6 +66,8 @@ def _load(data: bytes) -> dict[str, Array]:
 
 def _array(data: memoryview, *, dtype: str, shape: list[int], data_offsets: list[int]) -> Array:
     start, stop = data_offsets
+    if not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError(f"a shape has sizes from 0, but one is {str(shape)[:80]}")
     if stop - start != prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
         raise ValueError(f"shape {shape} does not fit {stop - start} bytes")
     return np.frombuffer(data[start:stop], DTYPES[dtype]).reshape(shape).copy()

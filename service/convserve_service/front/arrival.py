@@ -54,7 +54,10 @@ def _head(known: Arrival, data: Bytes, most: int) -> Arrival:
     if max(end, len(data) if end < 0 else 0) > HEAD_BYTES:
         raise HeadTooLarge(f"the request's head is longer than {HEAD_BYTES} bytes; send fewer or shorter headers")
     if end >= 0:
-        return _framing(bytes(data[: end + len(END)]), most)
+        head = bytes(data[: end + len(END)])
+        if head.count(b"\n") > head.count(b"\r\n"):  # nothing that follows makes it better
+            return Arrival(len(head), len(head), ends=True)
+        return _framing(head, most)
     if BARE_LF.search(data, searched):
         return Arrival(head=len(data), least=len(data), ends=True)  # it has no end that counts
     return replace(known, least=len(data) + 1)

@@ -24,7 +24,7 @@ def describe(operation: Operation, schemas: Schemas, *, one_version: bool = Fals
     }
     if operation.body:
         media = content(operation.body, schemas, "validation", EXAMPLES.get(operation.name))
-        described["requestBody"] = {"required": True, "content": media}
+        described["requestBody"] = {"required": not operation.bare, "content": media}
     described["responses"] = responses(operation, schemas)
     if (scope := operation.scope) is not None:
         described["description"] = f"Where the service has API keys, one with the scope `{scope}` is needed."
