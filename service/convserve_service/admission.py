@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from functools import partial
 
-from flask import Request, Response, request
+from flask import Response, request
 
-from convserve_service import browsers, sizes
+from convserve_service import browsers
 from convserve_service.auth import Gate
-from convserve_service.body import json_length
-from convserve_service.noted import Noted, noted
+from convserve_service.noted import noted
 from convserve_service.operations import Operation
 from convserve_service.rates import Rates
 from convserve_service.room import Room
 
 DEGRADED = "Convserve-Degraded"
-LARGE = 1 << 18  # bytes of a body whose memory is counted
 
 
 class Admission:
@@ -34,16 +32,13 @@ class Admission:
 
     def begin(self) -> None:
         """Before anything is read of the body, and before it is said whether there is such an address."""
-        this, asked = noted(), request._get_current_object()  # type: ignore[attr-defined]
-        environ = asked.environ
+        this, environ = noted(), request.environ
         operation = self._operations.get(this.verb)
         key = self._gate.admit(operation, environ.get("HTTP_AUTHORIZATION"))
         if key is not None:
             this.owner, this.release = key.id, self._rates.take(key)
         elif self._local and (operation is None or operation.scope is not None):
             browsers.check(environ)
-        if len(environ.get("CONTENT_LENGTH", "")) > 5:
-            self._expect(this, asked)
 
     def finish(self, response: Response) -> Response:
         this = noted()
@@ -58,9 +53,3 @@ class Admission:
             response.headers[DEGRADED] = str(this.degraded)
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
-
-    def _expect(self, this: Noted, asked: Request) -> None:
-        """Memory for a large body."""
-        length = asked.content_length or 0
-        if length > LARGE:
-            this.taken += self._room.take(sizes.body(length, json_length(asked, length)), "the body")

@@ -12,7 +12,7 @@ from convserve_wire.compression import decompress
 from convserve_wire.envelope import HEADER_LENGTH
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
-NO_JSON = {"image/png", "image/jpeg", "multipart/form-data"}
+JSON = re.compile(rb"[ \t\r\n]*[{\[]")  # how a document of more than one value begins
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -24,19 +24,19 @@ class Body:
     header_length: str | None
     media_type: str
 
+    @property
+    def json_length(self) -> int:
+        """How many bytes of it may be JSON: none, a header as long as is said, or all."""
+        if not JSON.match(self.data):
+            return 0
+        header, length = self.header_length or "", len(self.data)
+        return min(int(header), length) if NUMBER.fullmatch(header) else length
+
 
 def read(request: Request, limit: int) -> Body:
     """The body, decompressed; the limits of werkzeug and of `decompress` hold before memory is taken."""
     data = decompress(request.get_data(cache=True), request.headers.get("Content-Encoding"), limit)
     return Body(data, request.headers.get(HEADER_LENGTH), request.mimetype)
-
-
-def json_length(request: Request, length: int) -> int:
-    """How many bytes of a body may be JSON; all of them, as far as headers say."""
-    header = request.headers.get(HEADER_LENGTH, "")
-    if request.mimetype in NO_JSON:
-        return 0
-    return min(int(header), length) if NUMBER.fullmatch(header) else length
 
 
 def idempotency_key(request: Request, body: Body, owner: str) -> Key | None:

@@ -5,8 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from flask import Request
+
 from convserve_model import Engine, Network
-from convserve_service import operands
+from convserve_service import operands, sizes
+from convserve_service.body import Body, read
 from convserve_service.counting.tallies import Tallies
 from convserve_service.datasets import Datasets
 from convserve_service.errors import DeadlineExceeded, LimitError
@@ -22,6 +25,8 @@ from convserve_service.store.store import Store
 from convserve_service.streams import Streams
 from convserve_wire.names import check_name
 from convserve_wire.tensors import Array
+
+LARGE = 1 << 18  # bytes of a body whose memory is counted
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,13 @@ class Service:
         size = self.engine.footprint(network, rows, backward=backward, train=train)
         self.take(size + 2 * reply + more, f"{rows} rows of this network at once")
         return self.deadline()
+
+    def body(self, request: Request) -> Body:
+        """The body of a request, decompressed; memory for what becomes of it is taken before it is looked into."""
+        found = read(request, self.settings.max_body)
+        if len(found.data) > LARGE:
+            self.take(sizes.body(len(found.data), found.json_length), "the body")
+        return found
 
     def take(self, size: int, what: str) -> None:
         """Memory for what a request is about to do, until its reply is sent."""

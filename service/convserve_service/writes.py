@@ -19,7 +19,7 @@ def writing(service: Service, view: Writer) -> Callable[..., Response]:
     """A view of Flask from `view(body, key, **parts)`; a stored reply is sent before anything else is checked."""
 
     def endpoint(**parts: Any) -> Response:
-        body: Body = bodies.read(request, service.settings.max_body)
+        body: Body = service.body(request)
         key: Key | None = bodies.idempotency_key(request, body, noted().owner)
         stored = None if key is None else service.store.replay(key)
         return replies.send(request, stored or view(body, key, **parts))

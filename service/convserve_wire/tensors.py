@@ -16,6 +16,7 @@ Array = npt.NDArray[Any]
 TYPES: dict[str, set[type]] = {"b": {bool}, "u": {int}, "i": {int}, "f": {int, float}, "O": {str}}
 MAX_DIMENSIONS = 8
 MAX_TEXTS = 4_000_000  # elements of BYTES: each is an object
+PLAIN = 1 << 16  # a size that needs no closer look
 MAX_ELEMENTS = 1 << 48  # of a shape whose sizes of 0 are taken as 1, for NumPy cannot describe larger ones
 
 
@@ -135,7 +136,7 @@ def _dtype(datatype: str, shape: Sequence[int], where: str) -> np.dtype[Any]:
             f"shape has {len(shape)} dimensions or a negative one, but it must have at most {MAX_DIMENSIONS}, from 0",
             f"{where}.shape",
         )
-    if prod(size or 1 for size in shape) > MAX_ELEMENTS:
+    if (0 in shape or max(shape, default=0) > PLAIN) and prod(size or 1 for size in shape) > MAX_ELEMENTS:
         what = "has a 0 and sizes too large beside it; send an empty tensor of small sizes"
         raise TensorError(f"shape {what if 0 in shape else 'is larger than any array'}", f"{where}.shape")
     return DATATYPES[datatype]

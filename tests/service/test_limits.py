@@ -1,5 +1,7 @@
 """Every limit holds before what it limits is there: one row each, on the application itself."""
 
+import gzip
+import io
 import json
 import threading
 import tracemalloc
@@ -274,6 +276,22 @@ def test_requests_share_the_memory_of_a_worker() -> None:
     room.give(held)
     room.give(other)
     assert room.take(100 * MIB, "this") == 100 * MIB
+
+
+@pytest.mark.parametrize("how", ["plain", "gzip", "chunks"])
+def test_a_body_is_weighed_as_it_is_decoded(tmp_path: Path, how: str) -> None:
+    """2 MiB of JSON may become 100 MiB of values, however they come; as much of a file does not."""
+    limited = app(tmp_path, max_memory=64 * MIB)
+    text = b'{"inputs":[],"parameters":{"a":[' + b"0.5," * (MIB // 2) + b"0]}}"
+    sent: dict[str, Any] = {"data": text}
+    if how == "gzip":
+        sent = {"data": gzip.compress(text), "headers": {"Content-Encoding": "gzip"}}
+    if how == "chunks":
+        sent = {"input_stream": io.BytesIO(text), "environ_overrides": {"wsgi.input_terminated": True}}
+    refused = limited.post("/v2/models/m/infer", buffered=True, **sent)
+    assert (refused.status_code, refused.json["code"]) == (413, "too_large")
+    assert "the body would take about" in refused.json["error"]
+    assert limited.put("/v2/datasets/d", data=dataset(MIB), buffered=True).status_code == 201
 
 
 def test_memory_is_given_back_whatever_happens(tmp_path: Path) -> None:

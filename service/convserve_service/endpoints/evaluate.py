@@ -3,7 +3,6 @@
 from flask import Response, request
 
 from convserve_service import operands, replies, scores, verbs
-from convserve_service.body import read
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.envelope import decode_request
@@ -13,7 +12,7 @@ from convserve_wire.replies import Evaluated
 
 def register(routes: Routes, service: Service) -> None:
     def evaluate(model: str, version: str | None = None) -> Response:
-        body = read(request, service.settings.max_body)
+        body = service.body(request)
         live = service.live(model, version)
         decoded = decode_request(EvaluateRequest, body.data, body.header_length)
         inputs, spec = operands.take(decoded.tensors, ["x", "y"]), live.specification

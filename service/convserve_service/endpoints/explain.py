@@ -4,14 +4,13 @@ from flask import Response, request
 
 from convserve_model import explain as library
 from convserve_service import explaining, heatmaps, operands, replies, sizes, verbs
-from convserve_service.body import read
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 
 
 def register(routes: Routes, service: Service) -> None:
     def explain(model: str, version: str | None = None) -> Response:
-        body, most = read(request, service.settings.max_body), service.settings.max_pixels
+        body, most = service.body(request), service.settings.max_pixels
         live = service.live(model, version)
         spec, drawn = live.specification, replies.wanted(request, "image/png")
         decoded = explaining.decode(live, body, request.args, most)

@@ -3,7 +3,6 @@
 from flask import Response, request
 
 from convserve_service import operands, replies, scores, sizes, verbs
-from convserve_service.body import read
 from convserve_service.errors import RequestError
 from convserve_service.routes import Routes
 from convserve_service.service import Service
@@ -14,7 +13,7 @@ from convserve_wire.tensors import Tensor
 
 def register(routes: Routes, service: Service) -> None:
     def infer(model: str, version: str | None = None) -> Response:
-        body = read(request, service.settings.max_body)
+        body = service.body(request)
         live = service.live(model, version)
         spec = live.specification
         if body.header_length == "0":

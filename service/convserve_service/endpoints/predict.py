@@ -3,7 +3,6 @@
 from flask import Response, request
 
 from convserve_service import images, instances, operands, replies, scores, sizes, verbs
-from convserve_service.body import read
 from convserve_service.errors import RequestError, UnsupportedMedia
 from convserve_service.live import Live
 from convserve_service.routes import Routes
@@ -17,7 +16,7 @@ def register(routes: Routes, service: Service) -> None:
     settings = service.settings
 
     def rows(live: Live) -> list[Array]:
-        body = read(request, settings.max_body)
+        body = service.body(request)
         if body.media_type in ("image/png", "image/jpeg"):
             return [images.picture(live, body.data, settings.max_pixels)]
         if body.media_type == "multipart/form-data":

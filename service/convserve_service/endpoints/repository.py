@@ -3,7 +3,7 @@
 from flask import Response, request
 
 from convserve_service import replies, verbs
-from convserve_service.body import Body, read, refuse_if_match
+from convserve_service.body import Body, refuse_if_match
 from convserve_service.errors import RequestError
 from convserve_service.routes import Routes
 from convserve_service.service import Service
@@ -16,7 +16,7 @@ from convserve_wire.replies import IndexEntry, Nothing
 
 def register(routes: Routes, service: Service) -> None:
     def index() -> Response:
-        wanted = parse(IndexRequest, read(request, service.settings.max_body).data or b"{}")
+        wanted = parse(IndexRequest, service.body(request).data or b"{}")
         entries = [_entry(row, newest) for row, newest in service.reader.all()]
         return replies.json([entry for entry in entries if entry["state"] == "READY" or not wanted.ready])
 

@@ -5,7 +5,6 @@ from typing import Any
 from flask import Response, request
 
 from convserve_service import instances, replies, sizes, verbs
-from convserve_service.body import read
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_wire.messages import V1Request, parse
@@ -25,7 +24,7 @@ def register(routes: Routes, service: Service) -> None:
         return replies.json(V1Readiness(name=model, ready=loaded), 200 if loaded else 503)
 
     def predict(model: str) -> Response:
-        body = read(request, settings.max_body)
+        body = service.body(request)
         live = service.live(model, None)
         rows = instances.arrays(live, parse(V1Request, body.data).instances, settings, service.deadline())
         x, network = service.rows(live, stack(rows)), live.specification.network
