@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from bench.connections import Call, Connection
 from bench.footprint.sides import HOST, Side
@@ -21,13 +22,21 @@ def serving(side: Side, data: Path) -> Iterator[Server]:
         port = free_port()
         process = side.start(data, port, log)
         try:
-            yield Server(f"http://{HOST}:{port}", process, data)
-        except Exception as error:
-            log.seek(0)
-            error.add_note(f"{side.name} said:\n{log.read()}")
-            raise
+            with told(side.name, log):
+                yield Server(f"http://{HOST}:{port}", process, data)
         finally:
             stop(process)
+
+
+@contextmanager
+def told(name: str, log: IO[str], *, last: int = 0) -> Iterator[None]:
+    """Where the block fails, the error tells what a service said, or the `last` characters of it."""
+    try:
+        yield
+    except Exception as error:
+        log.seek(0)
+        error.add_note(f"{name} said:\n{log.read()[-last:]}")
+        raise
 
 
 def answered(server: Server, call: Call) -> tuple[Connection, bytes]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.connections import Call
-from bench.footprint.services import answered
+from bench.footprint.services import answered, told
 from bench.footprint.sides import HOST
 from bench.processes import cpu_seconds, family
 from bench.service.environments import Installed
@@ -18,6 +18,7 @@ from bench.starts import free_port
 from convserve_wire.tensors import Array
 from tests.servers import Server
 
+TOLD = 5000  # characters of what a service says
 GRACE = 5.0  # LitServe does not end at SIGTERM
 
 
@@ -60,11 +61,8 @@ def running(installed: Installed, folder: Path, weights: Path) -> Iterator[Runni
             start_new_session=True, stdout=log, stderr=log,
         )  # fmt: skip
         try:
-            yield Running(side, Server(f"http://{HOST}:{names['port']}", process, data), folder)
-        except Exception as error:
-            log.seek(0)
-            error.add_note(f"{side.name} said:\n{log.read()[-5000:]}")
-            raise
+            with told(side.name, log, last=TOLD):
+                yield Running(side, Server(f"http://{HOST}:{names['port']}", process, data), folder)
         finally:
             _end(process)
 

@@ -4,7 +4,7 @@ An Engine holds no model: only compute threads and prepared programs, both immut
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
@@ -13,19 +13,18 @@ import numpy as np
 
 from convserve_model import optimizers, targets
 from convserve_model.errors import InputError, ModelError, NonFiniteError, WeightsError, some, told
-from convserve_model.executor import Executor, Result, nothing
+from convserve_model.executor import Executor, Result
 from convserve_model.footprint import footprint
 from convserve_model.losses import Loss
 from convserve_model.network import Network, Node
 from convserve_model.prepare import Program, Want, prepare
-from convserve_model.protocols import Array, Params, Reduced
+from convserve_model.protocols import Array, Check, Params, Reduced, nothing
 from convserve_model.randomness import Purpose, generator
 from convserve_model.schedules import learning_rate
 from convserve_model.snapshot import Snapshot
 from convserve_model.training import Training
 
 GRAD = "grad/"
-Check = Callable[[], None]
 
 
 @dataclass(frozen=True)

@@ -10,17 +10,14 @@ from itertools import accumulate, pairwise
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from convserve_model.border import inside, turned_out
 from convserve_model.losses import Loss
 from convserve_model.ops import Op
 from convserve_model.passes import Pass
 from convserve_model.plans import Plans
 from convserve_model.pool import Pool
 from convserve_model.prepare import Program
-from convserve_model.protocols import Array, Params
-
-
-def nothing() -> None:
-    """A check that lets everything pass."""
+from convserve_model.protocols import Array, Check, Params, nothing
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Executor:
         cotangent: Array | None = None,
         key: tuple[int, int] = (0, 0),
         grads: Mapping[str, Array] | None = None,
-        check: Callable[[], None] = nothing,
+        check: Check = nothing,
     ) -> Result:
         """x [N,C,H,W], target [N] or [N,K], cotangent [N,K]; `key` is (seed, step) of what is random.
 
@@ -70,7 +67,7 @@ class Executor:
         ends = list(accumulate(program.sizes, initial=0))
         grads = grads or {}
         passes = [
-            Pass(program, weights, _batch_last(x[start:stop]), index=i, key=key, over=over, into={} if i else grads)
+            Pass(program, weights, inside(x[start:stop]), index=i, key=key, over=over, into={} if i else grads)
             for i, (start, stop) in enumerate(pairwise(ends))
         ]
         adjoints = [
@@ -88,9 +85,9 @@ class Executor:
                 return this
             rows = slice(ends[this.index], ends[this.index + 1])
             if loss is not None and target is not None:
-                this.seed_loss(loss, _batch_last(target[rows]), scale)
+                this.seed_loss(loss, inside(target[rows]), scale)
             elif cotangent is not None:
-                this.seed(_batch_last(cotangent[rows]))
+                this.seed(inside(cotangent[rows]))
             if program.want.backward:
                 this.backward(program.segments[-1])
             return this
@@ -111,14 +108,14 @@ class Executor:
             {name: _joined([some[i] for some in outputs]) for i, (name, _) in enumerate(program.outputs)},
             total * scale,
             {
-                name: _joined([np.moveaxis(this.gradients[value], -1, 0) for this in passes])
+                name: _joined([turned_out(this.gradients[value]) for this in passes])
                 for name, value in program.gradients
             },
             {op.layer: value for op, (value, _) in zip(program.barriers, adjoints, strict=True)},
         )
 
     def _cross(
-        self, op: Op, segment: tuple[Op, ...], passes: list[Pass], check: Callable[[], None]
+        self, op: Op, segment: tuple[Op, ...], passes: list[Pass], check: Check
     ) -> tuple[Array, Callable[[Array], list[Array]]]:
         """Forward up to a barrier: combines the parts in order and hands the whole to everybody."""
 
@@ -139,7 +136,7 @@ class Executor:
         program: Program,
         passes: list[Pass],
         adjoints: list[tuple[Array, Callable[[Array], list[Array]]]],
-        check: Callable[[], None],
+        check: Check,
     ) -> None:
         """Backward through the segments before the last: gradients of a barrier's value are summed in order."""
         steps = list(zip(program.barriers, program.segments[:-1], adjoints, strict=True))
@@ -159,11 +156,6 @@ class Executor:
 
             for _ in self.pool.map(backward, passes):
                 pass
-
-
-def _batch_last(array: Array) -> Array:
-    """[N,...] -> [...,N], contiguous."""
-    return np.ascontiguousarray(array.transpose(*range(1, array.ndim), 0))
 
 
 def _width(target: Array) -> int:

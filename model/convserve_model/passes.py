@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from convserve_model.border import turned_out
 from convserve_model.losses import Loss
 from convserve_model.ops import Op
 from convserve_model.prepare import Program
@@ -81,8 +82,7 @@ class Pass:
 
     def outputs(self) -> list[Array]:
         """What was asked for, batch first again."""
-        found = (self.values[value] for _, value in self._program.outputs)
-        return [value.transpose(-1, *range(value.ndim - 1)) for value in found]
+        return [turned_out(self.values[value]) for _, value in self._program.outputs]
 
     def _run(self, op: Op) -> Run:
         into = {short: self._into[full] for short, full in op.params if full in self._into} if self._into else None

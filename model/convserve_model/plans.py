@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from convserve_model.border import turned_in, turned_out
 from convserve_model.ops import Op
 from convserve_model.prepare import Program
 from convserve_model.protocols import Array, Params, Plan, Run
@@ -24,12 +25,11 @@ class Planned:
         for op in program.segments[0]:
             values[op.output], calls = _plan(op, weights[op.output], [values[name] for name in op.inputs], over)
             self._calls += calls
-        found = ((name, values[value]) for name, value in program.outputs)
-        self._outputs = [(name, value.transpose(-1, *range(value.ndim - 1))) for name, value in found]
+        self._outputs = [(name, turned_out(values[value])) for name, value in program.outputs]
 
     def run(self, x: Array) -> dict[str, Array]:
         """x [N,C,H,W] -> the outputs, batch first and the caller's own."""
-        self._x[...] = x.transpose(1, 2, 3, 0)
+        self._x[...] = turned_in(x)
         for call in self._calls:
             call()
         return {name: value.copy() for name, value in self._outputs}

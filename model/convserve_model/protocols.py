@@ -16,7 +16,12 @@ Pair = tuple[int, int]
 Params = Mapping[str, Any]  # arrays, or what a kernel packed of them
 Gradients = tuple[tuple[Array | None, ...], dict[str, Array]]
 Backward = Callable[[Array], Gradients]
+Check = Callable[[], None]  # called now and then by what may take long; it may raise
 Plan = tuple[Array, list[Callable[[], Any]]]  # a buffer, and the calls that fill it from what the operands hold then
+
+
+def nothing() -> None:
+    """A check that lets everything pass."""
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
 from convserve_service.models import Models
+from convserve_service.opening import opened
 from convserve_service.rates import Rates
 from convserve_service.reader import Reader
 from convserve_service.room import Room
 from convserve_service.routes import Routes
 from convserve_service.service import Service
 from convserve_service.settings import Settings
-from convserve_service.store.store import Store
 from convserve_service.streams import Streams
 from convserve_service.turns import Turns
 
@@ -40,10 +40,7 @@ def create_app(
     app = Application("convserve_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body
     app.url_map.merge_slashes = False
-    store = Store.open(
-        settings.data_dir, reply_hours=settings.idempotency_hours,
-        most_bytes=settings.max_store, most_catalog=settings.max_catalog,
-    )  # fmt: skip
+    store = opened(settings)
     tallies.stale = partial(rows.unneeded, store.catalog)
     turns = Turns(
         store,

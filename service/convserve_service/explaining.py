@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from convserve_model.explain import Method
-from convserve_service import images, operands
+from convserve_service import images, operands, verbs
 from convserve_service.body import Body
 from convserve_service.errors import LimitError, RequestError
 from convserve_service.live import Live
@@ -13,13 +13,12 @@ from convserve_wire.envelope import Request, decode_request
 from convserve_wire.messages import ExplainQuery, ExplainRequest, parse_query
 from convserve_wire.tensors import Array, Tensor
 
-PICTURES = ("image/png", "image/jpeg")
 OPTIONAL = ("target",)  # outputs that are there when they are asked for
 
 
 def decode(live: Live, body: Body, query: Mapping[str, str], max_pixels: int) -> Request[ExplainRequest]:
     """The request in an envelope; or of a picture, as its query says, what the same in an envelope would be."""
-    if body.media_type not in PICTURES:
+    if body.media_type not in verbs.PICTURE:
         return decode_request(ExplainRequest, body.data, body.header_length)
     asked = parse_query(ExplainQuery, query)
     tensors = {"x": images.picture(live, body.data, max_pixels)[None]}

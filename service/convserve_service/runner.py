@@ -59,6 +59,7 @@ class Runner:
             return
         try:
             data = self._datasets.arrays(self._datasets.find(job.dataset))
+            plan = Plan.of(job.dataset, job.digest, job.options)
             with self._store.catalog.transaction() as transaction:
                 transaction.start_job(job.id, self._store.now())
             while not (self._stopping() or job.finished or job.cancel):
@@ -67,7 +68,7 @@ class Runner:
                 except (StoreUnavailable, StoreBusy) as error:
                     log.warning("a job waits", job=job.id, error=str(error))
                     wait(PATIENCE_SECONDS)
-                plan, before = Plan.of(job.dataset, job.digest, job.options), job.done
+                before = job.done
                 job = self._store.catalog.job(job.id) or job
                 if job.done > before:
                     self._trained(job.model, plan.images(job.done) - plan.images(before))

@@ -6,6 +6,7 @@ import time
 
 from convserve_service import logs, memory
 from convserve_service.counting.tallies import Tallies
+from convserve_service.opening import opened
 from convserve_service.settings import Settings
 from convserve_service.store.errors import StoreUnavailable
 from convserve_service.store.store import Store
@@ -27,10 +28,7 @@ def run(settings: Settings, found: set[str], tallies: Tallies) -> None:
     os.nice(NICE)
     logs.configure(settings.log_format)
     tallies.join(0)
-    store = Store.open(
-        settings.data_dir, reply_hours=settings.idempotency_hours,
-        most_bytes=settings.max_store, most_catalog=settings.max_catalog,
-    )  # fmt: skip
+    store = opened(settings)
     store.sweep(found)
     while not stopped and not _wanted(store):  # nothing is loaded before there is work
         time.sleep(POLL_SECONDS)

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 
 from convserve_wire.datatypes import DATATYPES
 from convserve_wire.errors import TooLarge, WireError
+from convserve_wire.names import NAME
 
 CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
 OPEN = ConfigDict(extra="ignore", frozen=True, strict=True)
@@ -22,7 +23,7 @@ MAX_VALUES = 4_000_000  # of a JSON body: each takes up to 220 bytes of memory
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 MOST_TENSORS = 10_000
 MOST_TOLD = 100  # characters of what a client sent
-Version = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
+Version = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 
 
 def _given(value: Any) -> Any:

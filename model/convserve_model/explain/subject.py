@@ -1,6 +1,6 @@
 """What is explained, and what every method gives."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -9,7 +9,7 @@ import numpy as np
 from convserve_model.engine import Engine
 from convserve_model.network import Network
 from convserve_model.prepare import microbatch
-from convserve_model.protocols import Array
+from convserve_model.protocols import Array, Check, nothing
 from convserve_model.snapshot import Snapshot
 
 MICROBATCHES = 2  # that go through the network at once, which bounds the memory
@@ -23,7 +23,7 @@ class Subject:
     engine: Engine
     network: Network
     snapshot: Snapshot
-    check: Callable[[], None] = lambda: None
+    check: Check = nothing
 
     def sensitivity(self, x: Array, target: Array, of: str = "x") -> tuple[Array, Array]:
         """(what `x` or a layer holds, the derivative of each row's target output with respect to it)."""

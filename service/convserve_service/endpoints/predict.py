@@ -17,7 +17,7 @@ def register(routes: Routes, service: Service) -> None:
 
     def rows(live: Live) -> list[Array]:
         body = service.body(request)
-        if body.media_type in ("image/png", "image/jpeg"):
+        if body.media_type in verbs.PICTURE:
             return [images.picture(live, body.data, settings.max_pixels)]
         if body.media_type == "multipart/form-data":
             files = request.files.getlist("image")

@@ -3,29 +3,31 @@
 import re
 from typing import Any
 
+from convserve_service.body import NUMBER
 from convserve_service.docs import assets
 from convserve_service.operations import Operation, Query, envelope
+from convserve_wire import names
 from convserve_wire.envelope import HEADER_LENGTH
 
-NAME = {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,63}$"}
+NAME = {"type": "string", "pattern": f"^{names.NAME.pattern}$"}
 PATH: dict[str, dict[str, Any]] = {
     "model": {"description": "The name of a model", "schema": NAME, "example": "tiny"},
     "version": {"description": "The number of a version, or an alias", "schema": NAME, "example": "1"},
     "alias": {
         "description": "A name with at least one letter",
-        "schema": {"type": "string", "pattern": "^(?=.*[a-z_-])[a-z0-9][a-z0-9_-]{0,63}$"},
+        "schema": {"type": "string", "pattern": f"^(?=.*[a-z_-]){names.NAME.pattern}$"},
         "example": "production",
     },
     "dataset": {"description": "The name of a dataset", "schema": NAME, "example": "rows"},
     "job": {
         "description": "The number of a job",
-        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,17}$"},
+        "schema": {"type": "string", "pattern": f"^{NUMBER.pattern}$"},
         "example": "1",
     },
     "asset": {"description": "A file of the page", "schema": {"enum": list(assets.FILES)}, "example": assets.START},
 }
 VISIBLE = "^[!-~]{1,255}$"
-NUMBERED = '^("[1-9][0-9]{0,17}"|[1-9][0-9]{0,17})$'
+NUMBERED = f'^("{NUMBER.pattern}"|{NUMBER.pattern})$'
 
 
 def _header(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

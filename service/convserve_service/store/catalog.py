@@ -29,8 +29,9 @@ HELD_SECONDS = 0.25  # a commit takes milliseconds
 Rows = tuple[ModelRow | None, VersionRow | None]
 MOST_KNOWN = 256
 NEVER: tuple[int, dict[Any, Rows]] = (-1, {})
+NEWEST = f"SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}'"
 WHICH: dict[type, str] = {  # the version that ?2 names, or the newest below it
-    type(None): f"(SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}' AND version < ?2)",
+    type(None): f"({NEWEST} AND version < ?2)",
     int: "?2",
     str: "(SELECT version FROM aliases WHERE model = m.name AND alias = ?2)",
 }
@@ -66,8 +67,7 @@ class Catalog:
 
     def heads(self) -> list[tuple[ModelRow, int | None]]:
         """Every model with its newest version that has its state."""
-        newest = f"SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}'"
-        rows = self._all(f"SELECT {listed(schema.MODEL)}, ({newest}) FROM models m ORDER BY name")
+        rows = self._all(f"SELECT {listed(schema.MODEL)}, ({NEWEST}) FROM models m ORDER BY name")
         return [(schema.model(row[:-1]), row[-1]) for row in rows]
 
     def numbers(self, model: str, most: int) -> list[int]:
@@ -132,10 +132,9 @@ class Catalog:
 
     def newest(self) -> list[tuple[str, int, str, float | None]]:
         """(model, version, created, loss) of every model's newest version that has its state, by name."""
-        newest = f"SELECT max(version) FROM versions WHERE model = m.name AND state = '{AVAILABLE}'"
         return self._all(
             "SELECT v.model, v.version, v.created, v.loss FROM models m JOIN versions v"
-            f" ON v.model = m.name AND v.version = ({newest}) ORDER BY m.name"
+            f" ON v.model = m.name AND v.version = ({NEWEST}) ORDER BY m.name"
         )
 
     def job_states(self) -> dict[str, int]:
