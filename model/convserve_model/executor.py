@@ -62,7 +62,7 @@ class Executor:
         raise.
         """
         over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
-        if program.small and (planned := self._plans.run(program, weights, x, over)) is not None:
+        if program.small and (planned := self._plans.run(program, weights, x, over, check)) is not None:
             return Result(planned)
         ends = list(accumulate(program.sizes, initial=0))
         grads = grads or {}

@@ -10,7 +10,7 @@ import numpy as np
 from convserve_model.border import turned_in, turned_out
 from convserve_model.ops import Op
 from convserve_model.prepare import Program
-from convserve_model.protocols import Array, Params, Plan, Run
+from convserve_model.protocols import Array, Check, Params, Plan, Run, nothing
 
 MOST = 8  # versions and sizes whose plans are kept
 Over = Callable[..., Any]
@@ -42,11 +42,14 @@ class Plans:
         self._lock = Lock()
         self._idle: OrderedDict[tuple[int, int], tuple[Any, list[Planned]]] = OrderedDict()
 
-    def run(self, program: Program, weights: Mapping[str, Params], x: Array, over: Over) -> dict[str, Array] | None:
-        """The outputs; None the first time, for a plan is dearer to make than to do without."""
+    def run(
+        self, program: Program, weights: Mapping[str, Params], x: Array, over: Over, check: Check = nothing
+    ) -> dict[str, Array] | None:
+        """The outputs; None the first time, for a plan is dearer to make than to do without. `check` may raise."""
         idle = self._of(program, weights)
         if idle is None:
             return None
+        check()
         planned = idle.pop() if idle else Planned(program, weights, x, over)
         found = planned.run(x)
         idle.append(planned)

@@ -15,6 +15,7 @@ from tests.model.random_networks import case
 from tests.model.sketch import Array, Draw
 from tests.model.test_fusion import LAYERS
 
+X, SNAPSHOT = rows(2)[0], start()
 FIXED = [Network.from_dict({"input": [3, 13, 12], "layers": layers}) for layers in LAYERS.values()]
 RANDOM = [Network.from_dict(case(seed).architecture) for seed in range(80)]
 
@@ -54,6 +55,20 @@ def test_the_engine_plans_what_comes_again() -> None:
         expected, *again = (engine.infer(NETWORK, snapshot, x)["logits"] for _ in range(3))
         assert all(expected.tobytes() == other.tobytes() for other in again)
     assert engine.infer(NETWORK, first, x)["logits"].tobytes() != engine.infer(NETWORK, second, x)["logits"].tobytes()
+
+
+def test_a_plan_is_checked_like_any_other_run() -> None:
+    """`check` is called before the one microbatch, the first time and later; what it raises ends the run."""
+    engine, asked = Engine(), []
+    for number in range(1, 4):
+        engine.infer(NETWORK, SNAPSHOT, X, check=lambda: asked.append(None))
+        assert len(asked) == number
+
+    def refuse() -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        engine.infer(NETWORK, SNAPSHOT, X, check=refuse)
 
 
 def test_what_a_plan_gives_is_the_callers_own() -> None:
