@@ -1,17 +1,48 @@
-"""Flask as this service needs it: one host, no coroutines, nothing on the disk."""
+"""Flask as this service needs it: one host, no sessions, no coroutines, nothing on the disk."""
 
 import io
-from typing import Any
+from functools import lru_cache
+from typing import IO, Any
 
 from flask import Flask, Request
-from werkzeug.routing import MapAdapter
+from flask.ctx import RequestContext
+from flask.sessions import NullSession
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.routing import Map, MapAdapter
+from werkzeug.utils import cached_property
+
+NO_SESSION = NullSession()
+MOST_ROUTES = 512  # addresses whose routes are remembered
+LONGEST = 256  # characters of such an address
 
 
 class InMemoryRequest(Request):
     """Parts of a multipart body stay in memory, which the body's limit bounds: the root may be read-only."""
 
+    @cached_property
+    def stream(self) -> IO[bytes]:
+        """The body is there already, and whole: what is left to guard is its size."""
+        body: io.BytesIO = self.environ["wsgi.input"]
+        if body.getbuffer().nbytes > (self.max_content_length or 0):
+            raise RequestEntityTooLarge
+        return body
+
     def _get_file_stream(self, *args: Any, **kwargs: Any) -> io.BytesIO:
         return io.BytesIO()
+
+
+class Adapter(MapAdapter):
+    """Of one request: what `routed` knows of its method and path is not looked for again."""
+
+    def __init__(self, routes: Map, routed: Any, path: str, method: str) -> None:
+        super().__init__(routes, "", "/", None, "http", path, method)
+        self._routed = routed
+
+    def match(self, *args: Any, **options: Any) -> Any:
+        """As Flask asks: the rule and its arguments; NotFound and MethodNotAllowed are found out anew each time."""
+        if options != {"return_rule": True} or len(self.path_info) > LONGEST:
+            return super().match(*args, **options)
+        return self._routed(self.path_info, self.default_method)
 
 
 class Application(Flask):
@@ -19,10 +50,22 @@ class Application(Flask):
 
     request_class = InMemoryRequest
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+
+        @lru_cache(MOST_ROUTES)
+        def routed(path: str, method: str) -> Any:
+            return self.url_map.bind("", path_info=path, default_method=method).match(return_rule=True)
+
+        self._routed = routed
+
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
         if request is None:
             return None
-        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+        return Adapter(self.url_map, self._routed, request.path, request.method)
+
+    def request_context(self, environ: dict[str, Any]) -> RequestContext:
+        return RequestContext(self, environ, session=NO_SESSION)
 
     def ensure_sync(self, func: Any) -> Any:
         """Every view is a plain function."""

@@ -30,6 +30,7 @@ class Arrival:
     waits: bool = False  # for "100 Continue", before it sends its body
     chunk: int = 0  # where a chunk begins whose end is not there; 0 where the body has a length
     content: int = 0  # bytes in the chunks before
+    digits: tuple[int, int] = (0, 0)  # where the body's length is written, in the head; nowhere for a body without one
 
     def whole(self, length: int) -> bool:
         """Whether `length` bytes are all that gunicorn's parser needs, to take it or to refuse it."""
@@ -66,8 +67,12 @@ def _head(known: Arrival, data: Bytes, most: int) -> Arrival:
 def _framing(head: bytes, most: int) -> Arrival:
     """How the body ends. A head that says it in two ways has none: the parser refuses it before it reads one."""
     fields: dict[bytes, list[bytes]] = {}
-    for name, value in FIELD.findall(head):
-        fields.setdefault(name.lower(), []).append(value.lower())
+    digits = (0, 0)
+    for field in FIELD.finditer(head):
+        name = field[1].lower()
+        fields.setdefault(name, []).append(field[2].lower())
+        if name == b"content-length":
+            digits = field.span(2)
     lengths, codings = fields.get(b"content-length", []), fields.get(b"transfer-encoding", [])
     newer = NEWER.match(head) is not None
     waits = newer and fields.get(b"expect") == [b"100-continue"]
@@ -79,7 +84,7 @@ def _framing(head: bytes, most: int) -> Arrival:
         return Arrival(len(head), len(head), ends=True)
     if len(lengths[0]) > 18 or int(lengths[0]) > most:
         raise _too_large(most)
-    return Arrival(len(head), len(head) + int(lengths[0]), ends=True, waits=waits)
+    return Arrival(len(head), len(head) + int(lengths[0]), ends=True, waits=waits, digits=digits)
 
 
 def _chunks(known: Arrival, data: Bytes, most: int) -> Arrival:

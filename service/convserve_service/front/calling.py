@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,13 +10,27 @@ import structlog
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
-from gunicorn.http.wsgi import create
+from gunicorn.http.wsgi import Response, create
 
 from convserve_service.front.connection import Connection
 from convserve_service.front.errors import Ambiguous
+from convserve_service.front.heads import KEPT_BYTES, Head
 
 Application = Callable[..., Iterable[bytes]]
 log = structlog.get_logger("convserve")
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request as gunicorn knows it, and as WSGI does, with its body."""
+
+    request: Any
+    environ: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """What it asks for, as far as may be said before it is known."""
+        return f"{self.request.method} {self.request.path.rpartition('/')[2]}"
 
 
 def plain(config: Any) -> Any:
@@ -25,26 +40,28 @@ def plain(config: Any) -> Any:
     return SimpleNamespace(**values, is_ssl=False, forwarded_allow_networks=lambda: networks)
 
 
-def parse(config: Any, connection: Connection) -> Any:
+def parse(config: Any, connection: Connection) -> Call:
     """The request that is there, with its body, decoded, as a file. What is wrong, gunicorn's exceptions say."""
-    chunked = connection.inbox.arrival.chunk > 0
+    arrival = connection.inbox.arrival
     head, body = connection.inbox.take()
-    request = Request(config, IterUnreader([head + body if chunked else head]), connection.client)
-    reader = request.body.reader
-    if isinstance(reader, ChunkedReader) != chunked or not (chunked or reader.length == len(body)):
-        raise Ambiguous("it cannot be said where the request's body ends; send one Content-Length")
-    request.body = io.BytesIO(request.body.read() if chunked else body)
-    request._expected_100_continue = False  # it waits no more: its body is here
-    return request
+    known = connection.head
+    if arrival.chunk or known is None or not known.repeated(head, arrival.digits):
+        request, body = _parsed(config, connection, head, body, chunked=arrival.chunk > 0)
+        start, stop = arrival.digits
+        known = Head(head[:start], head[stop:], request, _environ(config, connection, request))
+        connection.head = known if len(head) <= KEPT_BYTES and not arrival.chunk else None
+    environ = {**known.environ, "wsgi.input": io.BytesIO(body), "gunicorn.socket": connection.outbox}
+    if "CONTENT_LENGTH" in environ:
+        environ["CONTENT_LENGTH"] = head[slice(*arrival.digits)].decode()
+    return Call(known.request, environ)
 
 
-def call(application: Application, config: Any, request: Any, connection: Connection, *, last: bool) -> bool:
+def call(application: Application, config: Any, asked: Call, connection: Connection, *, last: bool) -> bool:
     """Write the application's reply; whether another request may follow, which it may not where this is the `last`."""
-    response, environ = create(request, connection.outbox, connection.client, connection.server, config)
-    environ["wsgi.multithread"] = True
+    response = Response(asked.request, connection.outbox, config)
     if last:
         response.force_close()
-    parts = application(environ, response.start_response)
+    parts = application(asked.environ, response.start_response)
     try:
         for part in parts:
             response.write(part)
@@ -53,9 +70,29 @@ def call(application: Application, config: Any, request: Any, connection: Connec
         if not response.headers_sent:
             raise
         if not isinstance(error, OSError):
-            log.error("a reply broke off", path=request.path, exc_info=error)
+            log.error("a reply broke off", path=asked.request.path, exc_info=error)
         raise EOFError from error
     finally:
         if hasattr(parts, "close"):
             parts.close()
     return not response.should_close()
+
+
+def _parsed(config: Any, connection: Connection, head: bytes, body: bytes, *, chunked: bool) -> tuple[Any, bytes]:
+    """gunicorn's request, and the body that it has."""
+    request = Request(config, IterUnreader([head + body if chunked else head]), connection.client)
+    reader = request.body.reader
+    if isinstance(reader, ChunkedReader) != chunked or not (chunked or reader.length == len(body)):
+        raise Ambiguous("it cannot be said where the request's body ends; send one Content-Length")
+    request._expected_100_continue = False  # it waits no more: its body is here
+    if chunked:
+        body = request.body.read()
+    request.body = None
+    return request, body
+
+
+def _environ(config: Any, connection: Connection, request: Any) -> dict[str, Any]:
+    """WSGI's, for every request of the connection that has this head."""
+    _, environ = create(request, None, connection.client, connection.server, config)
+    del environ["wsgi.early_hints"]  # they would be those of one reply
+    return {**environ, "wsgi.multithread": True}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from convserve_service.front import refusals
+from convserve_service.front.heads import Head
 from convserve_service.front.inbox import Inbox
 from convserve_service.front.outbox import Outbox
 from convserve_service.front.pace import Pace
@@ -39,6 +40,7 @@ class Connection:
         self.claim = threading.Lock()
         self.pace = Pace(terms.seconds, terms.rate)
         self.pace.begin(now)
+        self.head: Head | None = None  # the last one, where it may come again
         self.begun = False
         self.closing = False
         self._keep = True

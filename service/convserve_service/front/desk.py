@@ -89,11 +89,11 @@ class Desk:
         began = self.baton.begin()
         try:
             if connection.turn(now):
-                request = calling.parse(self._config, connection)
-                kind = f"{request.method} {request.path.rpartition('/')[2]}"
+                asked = calling.parse(self._config, connection)
+                kind = asked.kind
                 self.baton.expect(kind)
                 waiting.tell(max(0, time.time_ns() - connection.inbox.came) if connection.inbox.came else 0)
-                keep = calling.call(self._application, self._config, request, connection, last=self.closing)
+                keep = calling.call(self._application, self._config, asked, connection, last=self.closing)
                 connection.replied(keep, now := time.monotonic())
             if connection.held > held:
                 self._relieve(connection, now)
