@@ -1,6 +1,6 @@
 """One version of one model, whole, and how it comes from its blob."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from convserve_model import SafetensorsError, Snapshot, safetensors
@@ -35,7 +35,7 @@ class Loader:
         """The version with its state; BlobLost where that is damaged or gone."""
         known = self.known(row.name, version.version)
         if known is not None:
-            return replace(known, row=row, version=version)
+            return Live(row, version, known.specification, known.snapshot)
         specification = self._specification(row.spec)
         live = Live(row, version, specification, self._snapshot(specification, version))
         self.keep(live)

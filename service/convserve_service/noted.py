@@ -1,10 +1,8 @@
 """What is known of a request while it is answered: for its reply, for the log, for who counts."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import cast
-
-from flask import g
 
 
 @dataclass(slots=True)
@@ -31,6 +29,5 @@ class Noted:
     done: int = 0
 
 
-def noted() -> Noted:
-    """Of the request that this thread answers."""
-    return cast(Noted, g.noted)
+_noted: ContextVar[Noted] = ContextVar("noted")
+note, noted = _noted.set, _noted.get  # of the request that this thread answers: when it begins, and from then on

@@ -78,11 +78,9 @@ def plain(members: Mapping[str, Any], status: int = 200, version: int | None = N
 
 def send(request: HttpRequest, reply: Reply) -> Response:
     """A reply as it was made or stored, compressed where gzip or deflate alone is asked for."""
-    response = Response(reply.body, reply.status, content_type=reply.content_type)
-    if reply.header_length is not None:
-        response.headers[HEADER_LENGTH] = reply.header_length
-    if reply.model_version is not None:
-        response.headers[MODEL_VERSION] = reply.model_version
+    named = ((HEADER_LENGTH, reply.header_length), (MODEL_VERSION, reply.model_version))
+    headers = [(name, value) for name, value in named if value is not None]
+    response = Response(reply.body, reply.status, headers, content_type=reply.content_type)
     encoding = request.headers.get("Accept-Encoding", "").strip().lower()
     if encoding in ("gzip", "deflate"):
         response.set_data(compress(reply.body, encoding))

@@ -6,12 +6,12 @@ import time
 from collections.abc import Mapping
 
 import structlog
-from flask import Response, g, request
+from flask import Response, request
 
 from convserve_service import waiting
 from convserve_service.counting import rows
 from convserve_service.counting.tallies import Tallies
-from convserve_service.noted import Noted, noted
+from convserve_service.noted import Noted, note, noted
 from convserve_service.operations import Operation
 
 REQUEST_ID = "X-Request-Id"
@@ -32,12 +32,13 @@ class Observer:
     def begin(self) -> None:
         """A request is here."""
         given = request.headers.get(REQUEST_ID)
-        g.noted = Noted(
+        this = Noted(
             verb=request.endpoint or UNMATCHED,
             request_id=given if given and SAFE_ID.fullmatch(given) else secrets.token_hex(16),
             started=time.monotonic_ns(),
             waited=waiting.nanoseconds(),
         )
+        note(this)
         rows.told(self._tallies, rows.IN_FLIGHT, 1)
 
     def finish(self, response: Response) -> Response:

@@ -17,6 +17,7 @@ from tests.fuzz.doors import bytewise
 from tests.fuzz.doors.door import Case, Door, taken
 
 MOST = 1 << 16
+PEER = ("127.0.0.1", 1)
 CONFIG = calling.plain(Config())
 PIECES = (
     b"\r\n", b"\n", b"\r", b"\r\n\r\n", b" ", b"\t", b":", b"\0", b"0\r\n\r\n", b"5\r\nabcde\r\n",
@@ -75,18 +76,18 @@ def ask(case: Case) -> str:
         return taken("waits")
     demand(at_once.whole(len(data)), "pieces are as good as all of it", f"{arrival}, {at_once}")
     demand(arrival.least <= len(data), "no more than is there", str(arrival))
+    inbox = SimpleNamespace(arrival=arrival, take=lambda: (data[: arrival.head], data[arrival.head : arrival.least]))
+    connection: Any = SimpleNamespace(inbox=inbox, client=PEER, server=PEER, outbox=None, head=None)
     try:
-        request = _parsed(arrival, data)
+        first, again = calling.parse(CONFIG, connection), calling.parse(CONFIG, connection)
     except (Refused, ParseException, NoMoreData) as error:
         return _refused(error)
     demand(arrival == at_once, "pieces are as good as all of it", f"{arrival}, {at_once}")
-    return taken(request.version, len(request.headers), bool(request.body.read()))
-
-
-def _parsed(arrival: Any, data: bytes) -> Any:
-    """As the service does it; the parser must need all of the bytes that were counted."""
-    inbox = SimpleNamespace(arrival=arrival, take=lambda: (data[: arrival.head], data[arrival.head : arrival.least]))
-    return calling.parse(CONFIG, SimpleNamespace(inbox=inbox, client=("127.0.0.1", 1)))
+    body = first.environ.pop("wsgi.input").read()
+    demand(body == again.environ.pop("wsgi.input").read(), "a head that comes again has its own body", str(arrival))
+    if connection.head is not None:
+        demand(first == again, "a head that comes again is understood as before", str(arrival))
+    return taken(first.request.version, len(first.request.headers), bool(body))
 
 
 def _refused(error: Exception) -> str:

@@ -137,15 +137,15 @@ def _answer(app: Any, case: Case) -> str:
     line, headers, body = case
     data = b"%b HTTP/1.1\r\n%b\r\nContent-Length: %d\r\n\r\n%b" % (line, headers, len(body), body)
     sent = bytearray()
-    connection: Any = SimpleNamespace(client=PEER, server=PEER, outbox=SimpleNamespace(sendall=sent.extend))
+    connection: Any = SimpleNamespace(client=PEER, server=PEER, outbox=SimpleNamespace(sendall=sent.extend), head=None)
     try:
         arrival = advance(START, data, MOST)
         if not arrival.whole(len(data)):
             return "waits"
         take = (data[: arrival.head], data[arrival.head : arrival.least])
         connection.inbox = SimpleNamespace(arrival=arrival, take=lambda: take)
-        request = calling.parse(CONFIG, connection)
-        calling.call(app, CONFIG, request, connection, last=True)
+        asked = calling.parse(CONFIG, connection)
+        calling.call(app, CONFIG, asked, connection, last=True)
     except Exception as error:  # as the service does with whatever happens
         sent = bytearray(refusals.reply(error, PEER[0]))
     return _checked(bytes(sent), line)
