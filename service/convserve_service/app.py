@@ -6,7 +6,7 @@ from functools import partial
 from flask import Flask
 
 from convserve_model import Engine
-from convserve_service import errors, logs
+from convserve_service import errors
 from convserve_service.admission import Admission
 from convserve_service.application import Application
 from convserve_service.auth import Gate
@@ -16,6 +16,7 @@ from convserve_service.counting.tallies import Tallies
 from convserve_service.datasets import Datasets
 from convserve_service.endpoints import REGISTER
 from convserve_service.jobs import Jobs
+from convserve_service.logs import log
 from convserve_service.models import Models
 from convserve_service.opening import opened
 from convserve_service.rates import Rates
@@ -35,7 +36,7 @@ def create_app(
 
     While `draining`, the server says that it is not ready: it will stop soon. `tallies` are those of all workers.
     """
-    logs.configure(settings.log_format)
+    log.configure(settings.log_format)
     tallies = tallies or Tallies()
     app = Application("convserve_service", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body

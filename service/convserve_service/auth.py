@@ -7,17 +7,15 @@ stops, within that time. While the catalog cannot be read, the keys known last c
 import time
 from collections.abc import Callable, Mapping
 
-import structlog
-
 from convserve_service import keys
 from convserve_service.errors import Forbidden, Unauthenticated
+from convserve_service.logs import log
 from convserve_service.operations import Operation, Scope
 from convserve_service.store.catalog import Catalog
 from convserve_service.store.errors import StoreUnavailable
 from convserve_service.store.records import ApiKey
 
 STALE_SECONDS = 0.5
-log = structlog.get_logger("convserve")
 
 
 class Gate:

@@ -16,11 +16,11 @@ RequestError             a mistake in the request that no other package knows
 import math
 
 import orjson
-import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from convserve_model import ModelError, NonFiniteError
+from convserve_service.logs import log
 from convserve_service.noted import noted
 from convserve_service.store import errors as store
 from convserve_wire import errors as wire
@@ -110,7 +110,6 @@ HTTP_MESSAGES = {
 }
 RETRY_AFTER = {429, 503}
 RETRY_SECONDS = 1
-log = structlog.get_logger("convserve")
 
 
 def register(app: Flask) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import structlog
 from gunicorn.app.base import BaseApplication
 
-from convserve_service import logs, memory
+from convserve_service import memory
 from convserve_service.counting.tallies import Tallies
 from convserve_service.front.connection import Terms
 from convserve_service.front.worker import ParkingWorker
+from convserve_service.logs import log
 from convserve_service.release import VERSION
 from convserve_service.settings import Settings
 from convserve_service.sharing import Counts, Share
@@ -27,12 +27,11 @@ IDLE_SECONDS = 75.0
 CONNECTIONS = 1024  # of a worker
 OTHER_FILES = 512
 STOPPING = {signal.SIGTERM, signal.SIGQUIT}
-log = structlog.get_logger("convserve")
 
 
 def run(settings: Settings, *, draining: Callable[[], bool], tallies: Tallies) -> None:
     """Listen until SIGTERM; requests in flight finish."""
-    logs.configure(settings.log_format)
+    log.configure(settings.log_format)
     hold_signals_while_forking()
     allow_files(CONNECTIONS + OTHER_FILES)
 

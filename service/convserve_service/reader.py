@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-import structlog
-
 from convserve_service.live import Live, Loader
+from convserve_service.logs import log
 from convserve_service.store.catalog import NUMBERS
 from convserve_service.store.errors import (
     BlobLost,
@@ -16,8 +15,6 @@ from convserve_service.store.errors import (
 )
 from convserve_service.store.records import COLLECTED, DAMAGED, ModelRow, VersionRow
 from convserve_service.store.store import Store
-
-log = structlog.get_logger("convserve")
 
 
 class Reader:

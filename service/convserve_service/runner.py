@@ -4,12 +4,11 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import structlog
-
 from convserve_model import Engine, ModelError, Preprocess, batches
 from convserve_service.datasets import Datasets
 from convserve_service.jobs import Plan
 from convserve_service.live import Live
+from convserve_service.logs import log
 from convserve_service.models import Change, Models
 from convserve_service.store.errors import JobNotFound, StoreBusy, StoreError, StoreUnavailable
 from convserve_service.store.records import CANCELLED, FAILED, JobRow, Reply, VersionRow
@@ -20,7 +19,6 @@ SEGMENT_SECONDS = 1.0
 POLL_SECONDS = 0.1
 PATIENCE_SECONDS = 1.0  # while the disk refuses
 MOST_ATTEMPTS = 20  # without a commit between them: something kills whoever tries
-log = structlog.get_logger("convserve")
 
 
 class Runner:

@@ -3,16 +3,17 @@
 import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from convserve_service.logs import Form
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Sizes in bytes, times in seconds, rates in bytes per second."""
 
-    model_config = SettingsConfigDict(env_prefix="CONVSERVE_", frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True)
 
     host: str = "127.0.0.1"
     insecure: bool = False
@@ -37,8 +38,15 @@ class Settings(BaseSettings):
     idempotency_hours: float = Field(default=24.0, ge=24)
     keep: int = Field(default=100, ge=1)
     access_log: bool = False
-    log_format: Literal["logfmt", "json"] = "logfmt"
+    log_format: Form = "logfmt"
     drain_seconds: float = Field(default=1.0, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_environment(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """What is not given is taken from the environment, where it is there."""
+        variables = {name: os.environ.get(f"CONVSERVE_{name.upper()}") for name in cls.model_fields}
+        return {name: text for name, text in variables.items() if text is not None} | given
 
     @property
     def loopback(self) -> bool:

@@ -4,8 +4,9 @@ import os
 import signal
 import time
 
-from convserve_service import logs, memory
+from convserve_service import memory
 from convserve_service.counting.tallies import Tallies
+from convserve_service.logs import log
 from convserve_service.opening import opened
 from convserve_service.settings import Settings
 from convserve_service.store.errors import StoreUnavailable
@@ -26,7 +27,7 @@ def run(settings: Settings, found: set[str], tallies: Tallies) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: stopped.append(number))
     rename(NAME)
     os.nice(NICE)
-    logs.configure(settings.log_format)
+    log.configure(settings.log_format)
     tallies.join(0)
     store = opened(settings)
     store.sweep(found)

@@ -86,7 +86,12 @@ def echo(environ: dict[str, Any]) -> list[bytes]:
 
 def ask(client: socket.socket, sent: bytes) -> Answer:
     client.sendall(sent)
-    (answer,) = answers(client.recv(1 << 20))
+    data = client.recv(1 << 20)
+    while not (found := answers(data)):
+        more = client.recv(1 << 20)
+        assert more, f"the connection ended after {data!r}"
+        data += more
+    (answer,) = found
     return answer
 
 

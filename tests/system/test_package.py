@@ -15,7 +15,7 @@ import pytest
 from tests.servers import ROOT, environment, serving
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-SERVER_ONLY = ("flask", "gunicorn", "PIL", "structlog", "pydantic_settings", "prometheus_client")
+SERVER_ONLY = ("flask", "gunicorn", "PIL", "structlog", "prometheus_client")
 
 
 @pytest.fixture(scope="module")

@@ -5,12 +5,12 @@ import secrets
 import time
 from collections.abc import Mapping
 
-import structlog
 from flask import Response, request
 
 from convserve_service import waiting
 from convserve_service.counting import rows
 from convserve_service.counting.tallies import Tallies
+from convserve_service.logs import log
 from convserve_service.noted import Noted, note, noted
 from convserve_service.operations import Operation
 
@@ -18,7 +18,6 @@ REQUEST_ID = "X-Request-Id"
 SAFE_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 UNMATCHED = "unmatched"  # the verb of a request that no route takes
 INFERENCES = {"infer", "predict", "v1_predict"}
-log = structlog.get_logger("convserve")
 
 
 class Observer:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
-import structlog
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
@@ -15,9 +14,9 @@ from gunicorn.http.wsgi import Response, create
 from convserve_service.front.connection import Connection
 from convserve_service.front.errors import Ambiguous
 from convserve_service.front.heads import KEPT_BYTES, Head
+from convserve_service.logs import log
 
 Application = Callable[..., Iterable[bytes]]
-log = structlog.get_logger("convserve")
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import structlog
 from gunicorn.http.errors import NoMoreData
 
 from convserve_service import waiting
@@ -14,8 +13,8 @@ from convserve_service.front.baton import Baton
 from convserve_service.front.connection import Connection
 from convserve_service.front.errors import NoRoom, Stopping, TooSlow
 from convserve_service.front.parking import Parking
+from convserve_service.logs import log
 
-log = structlog.get_logger("convserve")
 Step = Callable[[Connection, float], None]
 
 

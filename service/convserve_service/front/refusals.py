@@ -4,10 +4,10 @@ import uuid
 from email.utils import formatdate
 
 import orjson
-import structlog
 from gunicorn.http import errors as parser
 
 from convserve_service.front import errors
+from convserve_service.logs import log
 
 STATUS: dict[type[Exception], tuple[str, str]] = {  # the first class that fits
     errors.TooSlow: ("408 Request Timeout", "request_timeout"),
@@ -29,7 +29,6 @@ STATUS: dict[type[Exception], tuple[str, str]] = {  # the first class that fits
 }
 INTERNAL = ("500 Internal Server Error", "internal")
 SHOWN = 200  # characters of what was got
-log = structlog.get_logger("convserve")
 
 
 def reply(error: Exception, client: str) -> bytes:

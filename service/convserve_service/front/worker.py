@@ -11,18 +11,17 @@ import time
 from contextlib import suppress
 from typing import Any
 
-import structlog
 from gunicorn.workers.base import Worker
 
 from convserve_service.front.connection import Connection, Terms
 from convserve_service.front.desk import Desk
 from convserve_service.front.inbox import stamp
 from convserve_service.front.parking import Parking
+from convserve_service.logs import log
 from convserve_service.sharing import Share
 
 TICK_SECONDS = 0.25  # how exactly deadlines are kept
 STOP_SECONDS = 1.0  # a worker that stops still answers what its clients are sending
-log = structlog.get_logger("convserve")
 
 
 class ParkingWorker(Worker):  # type: ignore[misc]

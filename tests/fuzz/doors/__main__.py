@@ -12,8 +12,7 @@ import traceback
 from pathlib import Path
 from random import Random
 
-import structlog
-
+from convserve_service.logs import log
 from tests.fuzz.doors.assault import LARGEST, Failed, assault
 from tests.fuzz.doors.case import from_text, pack
 from tests.fuzz.doors.door import Case
@@ -35,7 +34,7 @@ def main() -> None:
     faulthandler.register(signal.SIGALRM, chain=True)  # says where it hangs, also in C, and ends the process
     with tempfile.TemporaryDirectory(prefix="convserve-door-") as folder:
         door = DOORS[given.door](Path(folder))
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))  # refusals are many
+        log.configure(level=logging.ERROR)  # refusals are many
         if given.case is not None:
             print(door.ask(given.case))  # noqa: T201
             return
