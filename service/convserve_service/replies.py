@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 from flask import Request as HttpRequest
 from flask import Response
+from werkzeug.datastructures import Headers
 
 from convserve_service.body import refuse_if_match
 from convserve_service.live import Live
@@ -16,6 +17,13 @@ from convserve_wire.replies import Written
 from convserve_wire.tensors import Tensor
 
 MODEL_VERSION = "Convserve-Model-Version"
+
+
+class Whole(Response):
+    """Nothing is left to do for its headers: it has its length, and leads nowhere else."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:
+        return self.headers
 
 
 def json(members: Mapping[str, Any] | Sequence[Any], status: int = 200, version: int | None = None) -> Response:
@@ -80,7 +88,7 @@ def send(request: HttpRequest, reply: Reply) -> Response:
     """A reply as it was made or stored, compressed where gzip or deflate alone is asked for."""
     named = ((HEADER_LENGTH, reply.header_length), (MODEL_VERSION, reply.model_version))
     headers = [(name, value) for name, value in named if value is not None]
-    response = Response(reply.body, reply.status, headers, content_type=reply.content_type)
+    response = Whole(reply.body, reply.status, headers, content_type=reply.content_type)
     encoding = request.headers.get("Accept-Encoding", "").strip().lower()
     if encoding in ("gzip", "deflate"):
         response.set_data(compress(reply.body, encoding))

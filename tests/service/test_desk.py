@@ -254,3 +254,15 @@ def test_room_for_a_new_connection_is_made_by_the_one_with_the_least_time(serve:
         front.parking.evict()
         assert until_closed(silent) == b""
         assert ask(kept, GET).status == 200
+
+
+def test_a_head_that_comes_again_waits_for_its_body(serve: Serve) -> None:
+    """Each time, however it is cut; and what follows it is looked at anew."""
+    first, other = post("/", b"abc"), post("/other", b"longer than before")
+    with serve(echo).connect() as client:
+        for sent, body in ((first, b"abc"), (first, b"abc"), (other, b"longer than before"), (first, b"abc")):
+            client.sendall(sent[: -len(body)])
+            time.sleep(0.02)
+            client.sendall(body[:2])
+            time.sleep(0.02)
+            assert ask(client, body[2:]).body == body

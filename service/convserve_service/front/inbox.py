@@ -4,7 +4,8 @@ import socket
 import struct
 from contextlib import suppress
 
-from convserve_service.front.arrival import START, Bytes, advance
+from convserve_service.front.arrival import START, Arrival, Bytes, advance
+from convserve_service.front.heads import KEPT_BYTES
 
 KERNEL_BYTES = 64 << 10  # of a body; the kernel makes its buffer large enough for what SO_RCVLOWAT asks for
 GLANCE = 16 << 10
@@ -30,6 +31,7 @@ class Inbox:
         self._seen = 0
         self._ended = False
         self._asked = 1
+        self._last: tuple[bytes, Arrival] = b"", START  # a head that may come again, and what is known of its request
         self.arrival = START
         self.came = (
             0  # when the kernel had the last byte that was taken, in ns since the epoch; 0 where it does not say
@@ -57,7 +59,9 @@ class Inbox:
         """
         data = self._gathered() if self._taken else self._peeked()
         new, self._seen = len(data) - self._seen, len(data)
-        self.arrival = advance(self.arrival, data, self._most)
+        head, known = self._last
+        again = self.arrival is START and head and data.startswith(head)
+        self.arrival = advance(known if again else self.arrival, data, self._most)
         if self.whole or not self._seen:
             return new
         if self._ended:
@@ -70,13 +74,15 @@ class Inbox:
 
     def take(self) -> tuple[bytes, bytes]:
         """The head and the body, as they were sent, of a request that is whole; then it is the next one's turn."""
-        head, length = self.arrival.head, self.arrival.least
+        arrival, length = self.arrival, self.arrival.least
         data: Bytes = self._taken or self._received(length)
         view = memoryview(data)
+        head, body = bytes(view[: arrival.head]), bytes(view[arrival.head : length])
         self._taken = bytearray(view[length:])
+        self._last = (b"", START) if arrival.chunk or len(head) > KEPT_BYTES else (head, arrival)
         self.arrival, self._seen = START, 0
         self._ask(1)
-        return bytes(view[:head]), bytes(view[head:length])
+        return head, body
 
     def forget(self) -> None:
         """What is in memory is of no use any more."""
