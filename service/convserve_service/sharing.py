@@ -7,6 +7,7 @@ import mmap
 from dataclasses import dataclass, field
 
 YIELD_SECONDS = 0.01  # a worker that is too busy to accept by then has had its chance
+LOOK_SECONDS = 0.0005  # how often a worker that yields looks whether the others have as many
 NOBODY = 0xFFFFFFFF
 
 
@@ -40,7 +41,7 @@ class Share:
 
     counts: Counts
     slot: int
-    resting_until: float = 0.0
+    _until: float = 0.0
     _rested: bool = False
 
     def tell(self, connections: int) -> None:
@@ -54,7 +55,11 @@ class Share:
     def yields(self, connections: int, now: float) -> bool:
         """Whether to let another accept what is there: it has fewer, and was not waited for yet."""
         if connections > self.counts.least() and not self._rested:
-            self.resting_until, self._rested = now + YIELD_SECONDS, True
+            self._until, self._rested = now + YIELD_SECONDS, True
             return True
         self._rested = False
         return False
+
+    def rests(self, connections: int, now: float) -> bool:
+        """Whether it still waits for another to accept: not when all have as many, or all would wait for each other."""
+        return now < self._until and connections > self.counts.least()

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from bench.sharing import CONNECTIONS, measure
-from convserve_service.sharing import NOBODY, Counts
+from convserve_service.sharing import NOBODY, YIELD_SECONDS, Counts, Share
 from tests.processes import children, command_name
 from tests.servers import serving
 from tests.service.calls import call
@@ -29,6 +29,22 @@ def test_a_worker_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
                 assert call("GET", f"{server.url}/v2/health/live").status_code == 200
         finally:
             os.kill(victim, signal.SIGCONT)
+
+
+def test_nobody_waits_for_who_has_as_many() -> None:
+    """A worker yields while another has fewer connections, and no longer: two that yield would keep clients waiting."""
+    counts = Counts()
+    first, second = Share(counts, counts.join()), Share(counts, counts.join())
+    first.tell(1)
+    assert first.yields(1, 10.0) and first.rests(1, 10.0)
+    assert not second.yields(0, 10.0)
+    second.tell(1)
+    assert not first.rests(1, 10.0)
+    assert not second.yields(1, 10.0)
+    second.tell(2)
+    assert second.yields(2, 10.0) and second.rests(2, 10.0)
+    assert not second.rests(2, 10.0 + YIELD_SECONDS)  # the first has had its chance
+    assert not second.yields(2, 10.0 + YIELD_SECONDS)
 
 
 def test_slots_are_used_again() -> None:

@@ -18,7 +18,7 @@ from convserve_service.front.desk import Desk
 from convserve_service.front.inbox import stamp
 from convserve_service.front.parking import Parking
 from convserve_service.logs import log
-from convserve_service.sharing import Share
+from convserve_service.sharing import LOOK_SECONDS, Share
 
 TICK_SECONDS = 0.25  # how exactly deadlines are kept
 STOP_SECONDS = 1.0  # a worker that stops still answers what its clients are sending
@@ -48,9 +48,9 @@ class ParkingWorker(Worker):  # type: ignore[misc]
                 self.notify()
                 self._desk.patrol(now)
                 patrol = now + TICK_SECONDS
-            rest = self.share.resting_until - now
-            self._listen(self._desk.free() and rest <= 0)
-            self._wait(min(TICK_SECONDS, self._desk.baton.watch(), *([rest] if rest > 0 else [])))
+            rests = self.share.rests(len(self._parking), now)
+            self._listen(self._desk.free() and not rests)
+            self._wait(min(LOOK_SECONDS if rests else TICK_SECONDS, self._desk.baton.watch()))
         self._finish()
 
     def _finish(self) -> None:
