@@ -36,13 +36,15 @@ def test_nobody_waits_for_who_has_as_many() -> None:
     counts = Counts()
     first, second = Share(counts, counts.join()), Share(counts, counts.join())
     first.tell(1)
-    assert first.yields(1, 10.0) and first.rests(1, 10.0)
+    assert first.yields(1, 10.0)
+    assert first.rests(1, 10.0)
     assert not second.yields(0, 10.0)
     second.tell(1)
     assert not first.rests(1, 10.0)
     assert not second.yields(1, 10.0)
     second.tell(2)
-    assert second.yields(2, 10.0) and second.rests(2, 10.0)
+    assert second.yields(2, 10.0)
+    assert second.rests(2, 10.0)
     assert not second.rests(2, 10.0 + YIELD_SECONDS)  # the first has had its chance
     assert not second.yields(2, 10.0 + YIELD_SECONDS)
 
