@@ -147,7 +147,7 @@ def _flatten(data: Any, shape: tuple[int, ...], where: str) -> tuple[list[Any], 
     """The elements in row-major order and their types, from a flat list or lists nested exactly as `shape` says."""
     if not isinstance(data, list):
         raise TensorError(f"data is a {type(data).__name__}, but it must be a list", where)
-    count, kinds = prod(shape), set(map(type, data))
+    count, kinds = prod(shape), _types(data)
     if list not in kinds:
         if len(data) != count:
             raise TensorError(f"data has {len(data)} elements, but shape {list(shape)} needs {count}", where)
@@ -163,7 +163,14 @@ def _flatten(data: Any, shape: tuple[int, ...], where: str) -> tuple[list[Any], 
                     where + index,
                 )
         level = list(chain.from_iterable(level))
-    return level, set(map(type, level))
+    return level, _types(level)
+
+
+def _types(values: list[Any]) -> set[type]:
+    """Of all values; as a rule they have one, and to count it is quicker than to hash each."""
+    found = list(map(type, values))
+    alike = not found or found.count(found[0]) == len(found)
+    return set(found[:1] if alike else found)
 
 
 def _floats(values: Sequence[float]) -> Array:
