@@ -40,9 +40,8 @@ crash: $(READY) ## Kill the service 200 times under load, fail its every system 
 	$(BIN)/python -m tests.crash.matrix
 	$(BIN)/python -m tests.crash.power --cuts 10
 
-fuzz: $(READY) ## Send the service whatever a stranger may: half an hour, most of it at the doors where bytes come in
-	$(BIN)/python -m tests.fuzz --only openapi --only mutants --minutes 4 $(ARGS)
-	$(BIN)/python -m tests.fuzz --only doors --minutes 20 $(ARGS)
+fuzz: $(READY) ## Send the service whatever a stranger may: forty minutes, half of them at the doors where bytes come in
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 bench-training: $(SERVE) ## Measure what a durable step over HTTP costs more than one in process (ARGS='--rounds 400')
 	$(BIN)/python -m bench.training $(ARGS)

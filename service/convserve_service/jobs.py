@@ -13,6 +13,7 @@ from convserve_service.store.records import JobRow, Key, ModelRow, Reply
 from convserve_service.store.store import Store, stamp
 from convserve_service.store.transaction import Transaction
 from convserve_service.turns import Turns
+from convserve_wire.numbers import whole
 
 OPTIONS = ("rows", "epochs", "batch_size", "shuffle_seed", "commit_every", "overrides")
 
@@ -86,8 +87,7 @@ class Jobs:
 
     def find(self, job: str) -> JobRow:
         """The job, or JobNotFound."""
-        number = int(job) if job.isascii() and job.isdigit() and len(job) < 19 else 0
-        row = self._store.catalog.job(number)
+        row = self._store.catalog.job(whole(job) or 0)
         if row is None:
             raise JobNotFound(f"there is no job '{job[:40]}'; GET /v2/jobs lists them")
         return row

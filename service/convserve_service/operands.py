@@ -9,6 +9,7 @@ from convserve_model import InputError, Training
 from convserve_service.errors import LimitError, ModelUnloaded, RequestError
 from convserve_service.live import Live
 from convserve_wire.messages import FitRequest, OurRequest
+from convserve_wire.numbers import whole
 from convserve_wire.tensors import Array
 
 
@@ -77,6 +78,7 @@ def number(request: Request, name: str, most: int) -> int | None:
     text = request.args.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= most):
+    found = whole(text)
+    if found is None or not 1 <= found <= most:
         raise RequestError(f"{name} is {text[:40]!r}, but it must be a number from 1 to {most}", name)
-    return int(text)
+    return found

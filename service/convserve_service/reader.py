@@ -15,6 +15,7 @@ from convserve_service.store.errors import (
 )
 from convserve_service.store.records import COLLECTED, DAMAGED, ModelRow, VersionRow
 from convserve_service.store.store import Store
+from convserve_wire.numbers import whole
 
 
 class Reader:
@@ -100,9 +101,8 @@ class Reader:
 
 def _number(version: str | None) -> int | str | None:
     """A version's number, or its alias as it is."""
-    if version is not None and version.isascii() and version.isdigit() and len(version) < 19:
-        return int(version)
-    return version
+    number = None if version is None else whole(version)
+    return version if number is None else number
 
 
 def no_model(name: str) -> ModelNotFound:

@@ -13,6 +13,7 @@ import orjson
 from convserve_wire import tensors
 from convserve_wire.errors import TensorError, WireError
 from convserve_wire.messages import InferRequest, OutputHeader, TensorHeader, parse
+from convserve_wire.numbers import whole
 from convserve_wire.tensors import Array, Tensor
 
 M = TypeVar("M", bound=InferRequest)
@@ -123,15 +124,15 @@ def decode_reply(body: bytes, header_length: str | None) -> tuple[dict[str, Any]
 
 
 def _split(body: bytes, header_length: str | None) -> tuple[memoryview, memoryview]:
-    whole = memoryview(body)
+    view = memoryview(body)
     if header_length is None:
-        return whole, whole[len(whole) :]
-    if not (header_length.isascii() and header_length.isdigit() and len(header_length) < 20):
+        return view, view[len(view) :]
+    length = whole(header_length)
+    if length is None:
         raise WireError(f"{HEADER_LENGTH} is {header_length[:40]!r}, but it must be the header's size in bytes")
-    length = int(header_length)
-    if length > len(whole):
-        raise WireError(f"{HEADER_LENGTH} is {length}, but the body has only {len(whole)} bytes")
-    return whole[:length], whole[length:]
+    if length > len(view):
+        raise WireError(f"{HEADER_LENGTH} is {length}, but the body has only {len(view)} bytes")
+    return view[:length], view[length:]
 
 
 def _tensor(tensor: TensorHeader, raw: memoryview, start: int, where: str, *, finite: bool = True) -> tuple[Array, int]:

@@ -12,6 +12,7 @@ from convserve_client import (
     Conflict,
     ConnectionFailed,
     Invalid,
+    PreconditionFailed,
     ReplyError,
     RequestTimeout,
     Retries,
@@ -174,5 +175,15 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     date = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
     assert seconds("1.5") == 1.5
     assert seconds(date) == pytest.approx(30, abs=2)
-    assert seconds("soon") is None
     assert seconds(None) is None
+    for neither in ("soon", "²", f"Mon, 01 Jan {'9' * 20} 00:00:00 GMT", f"Mon, 01 Jan 2026 00:00:00 +{'9' * 20}"):
+        assert seconds(neither) is None
+
+
+@pytest.mark.parametrize(("sent", "version"), [("41", 41), ("9" * 5000, None), ("4²", None), ("-1", None), ("", None)])
+def test_a_refusal_tells_the_version_where_it_is_one(sent: str, version: int | None) -> None:
+    """Of the model whose `If-Match` did not hold."""
+    headers = {"Convserve-Model-Version": sent.encode().decode("latin-1")}
+    with flaky([(412, "precondition_failed", headers)]) as server, pytest.raises(PreconditionFailed) as caught:
+        transport(server.url, []).write("POST", "/x", b"")
+    assert caught.value.current_version == version

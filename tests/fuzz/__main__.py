@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz --cases 2000 --minutes 20 --seed 1`: what strangers send, and what must hold.
+"""`python -m tests.fuzz --only doors --minutes 20 --seed 1`: what strangers send, and what must hold.
 
 Each part has a service or a function of its own. Where a promise was not kept: status 1, the first of them on stderr.
 """
@@ -7,6 +7,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -15,11 +16,19 @@ from tests.fuzz import mutants, openapi
 from tests.fuzz.budget import Budget
 from tests.fuzz.doors import watch
 
-Part = Callable[[Path, Budget, Callable[[str], object]], None]
-PARTS: dict[str, Part] = {
-    "openapi": openapi.run,
-    "mutants": mutants.run,
-    "doors": watch.run,
+
+@dataclass(frozen=True)
+class Part:
+    """`run` takes a folder, its budget and whom it tells; it goes on for `minutes` where no others are asked for."""
+
+    run: Callable[[Path, Budget, Callable[[str], object]], None]
+    minutes: float
+
+
+PARTS = {
+    "openapi": Part(openapi.run, 10),
+    "mutants": Part(mutants.run, 10),
+    "doors": Part(watch.run, 20),
 }
 
 
@@ -27,14 +36,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--only", choices=PARTS, action="append", help="this part; may be given again")
     parser.add_argument("--cases", type=int, default=2000, help="of each part, at least")
-    parser.add_argument("--minutes", type=float, default=1.0, help="of each part, at least")
+    parser.add_argument("--minutes", type=float, help="of each part, at least, instead of its own")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    budget = Budget(given.cases, given.minutes, given.seed)
     for name in given.only or PARTS:
+        part = PARTS[name]
+        budget = Budget(given.cases, part.minutes if given.minutes is None else given.minutes, given.seed)
         with tempfile.TemporaryDirectory(prefix="convserve-fuzz-") as folder:
             try:
-                PARTS[name](Path(folder), budget, partial(print, flush=True))
+                part.run(Path(folder), budget, partial(print, flush=True))
             except BrokenPromise as broken:
                 sys.exit(f"{name}: {broken}")
 

@@ -26,6 +26,12 @@ def png(width: int, height: int, *chunks: bytes, depth: int = 8, data: bytes | N
     )
 
 
+def palette(colors: int, alphas: int) -> bytes:
+    """A picture of the first of so many black colours, with the transparency of so many."""
+    chunks = chunk(b"PLTE", bytes(3 * colors)), chunk(b"tRNS", bytes(alphas)), chunk(b"IDAT", zlib.compress(bytes(20)))
+    return SIGNATURE + header(4, 4, color=3) + b"".join(chunks) + END
+
+
 def declared(width: int, height: int) -> bytes:
     """A picture that only says how large it is."""
     return SIGNATURE + header(width, height) + chunk(b"IDAT", zlib.compress(bytes(9))) + END

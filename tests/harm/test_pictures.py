@@ -6,7 +6,7 @@ import zlib
 
 import pytest
 
-from tests.harm.pictures import SIGNATURE, chunk, declared, header, jpeg, large_jpeg, many_scans, png
+from tests.harm.pictures import SIGNATURE, chunk, declared, header, jpeg, large_jpeg, many_scans, palette, png
 from tests.harm.service import Target
 
 GOOD = png(4, 4)
@@ -22,6 +22,7 @@ BOMBS: dict[str, bytes] = {
     "an international text of 100 MB": png(4, 4, chunk(b"iTXt", b"a\0\1\0\0\0" + zlib.compress(ZEROS, 9))),
     "cut off": png(64, 64)[:-30],
     "no pixels": SIGNATURE + header(4, 4),
+    "more alphas than any palette has colours": palette(2, 1000),
     "a bad filter": png(4, 4, data=b"\x07" * 20),
     "a bad depth": SIGNATURE + header(4, 4, depth=3),
     "a chunk longer than the file": SIGNATURE + header(4, 4) + b"\xff\xff\xff\xffIDAT",
@@ -48,6 +49,8 @@ HARMLESS: dict[str, bytes] = {
     "an animation of 2**31 frames": png(4, 4, chunk(b"acTL", b"\x7f\xff\xff\xff\0\0\0\0")),
     "a progressive JPEG": jpeg((64, 64), progressive=True),
     "a JPEG of fifty scans": many_scans((64, 64), 50),
+    "more alphas than colours": palette(2, 3),
+    "256 alphas for one colour": palette(1, 256),
     "an unknown chunk": png(4, 4, chunk(b"tEsT", bytes(1 << 16))),
 }
 

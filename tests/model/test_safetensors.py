@@ -25,7 +25,7 @@ def arrays(draw: st.DrawFn) -> Array:
     return np.frombuffer(raw, dtype).reshape(shape)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.dictionaries(NAMES, arrays(), max_size=6), st.dictionaries(NAMES, NAMES, max_size=3), st.integers(0, 8))
 def test_files_round_trip(tensors: dict[str, Array], metadata: dict[str, str], shift: int) -> None:
     """Names, shapes, dtypes, every bit and the metadata come back, wherever the buffer lies; views are read-only."""

@@ -69,7 +69,7 @@ HEADER = 8 + int.from_bytes(GOOD[:8], "little")
 DAMAGE = st.lists(st.tuples(st.integers(0, HEADER + 8), st.integers(0, 255)), min_size=1, max_size=4)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(DAMAGE, st.integers(0, len(GOOD)))
 def test_damage_is_refused_or_valid(damage: list[tuple[int, int]], keep: int) -> None:
     """Flipped bytes and cut files give SafetensorsError or tensors, never another exception."""
@@ -85,7 +85,7 @@ def test_damage_is_refused_or_valid(damage: list[tuple[int, int]], keep: int) ->
         assert all(isinstance(value, str) for value in metadata.values())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

@@ -43,6 +43,8 @@ REFUSED_BY_PARSER: dict[str, bytes] = {
     "a bare LF in the request line": b"GET / HTTP/1.1\n",
     "a bare LF in a header": POST + b"A: b\nC: d",
     "a bare LF before the end of the head": POST + b"A: b\nContent-Length: 5\r\n\r\n",
+    "bare LFs, and a body": (POST + b"Content-Length: 5\r\n\r\n").replace(b"\r\n", b"\n") + b"abcde",
+    "bare LFs, and a chunk": (CHUNKED + b"5\r\nabcde\r\n0\r\n\r\n").replace(b"\r\n", b"\n"),
     "an empty request line": b"\r\n\r\n",
     "two lengths": POST + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\n",
     "a length with a sign": POST + b"Content-Length: +5\r\n\r\n",

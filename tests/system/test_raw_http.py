@@ -37,6 +37,8 @@ ROWS: dict[str, tuple[bytes, int, str]] = {
     "a bare CR in a header": (GET + b"X-A: b\rContent-Length: 44\r\n\r\n" + NEXT, 400, "invalid_http"),
     "a bare LF in a header": (GET + b"X-A: b\nContent-Length: 44\r\n\r\n" + NEXT, 400, "invalid_http"),
     "a bare LF at the end": (b"GET / HTTP/1.1\n\n" + NEXT, 400, "invalid_http"),
+    "bare LFs, and a body": (POST.replace(b"\r\n", b"\n") + b"Content-Length: 5\n\nabcde" + NEXT, 400, "invalid_http"),
+    "a bare LF, and a body": (POST + b"Content-Length: 5\n\nabcde" + NEXT, 400, "invalid_http"),
     "a header without a name": (GET + b": x\r\n\r\n" + NEXT, 400, "invalid_http"),
     "a header without a colon": (GET + b"chunked\r\n\r\n" + NEXT, 400, "invalid_http"),
     "two hosts": (GET + b"Host: y\r\n\r\n" + NEXT, 400, "invalid_http"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+LONGEST_RETRY = 3600.0  # seconds, whatever number is sent
 LINE_END = re.compile(rb"\r\n|\n|\r(?!\Z)")  # a CR at the end of a chunk may be the first half of CRLF
 
 
@@ -51,4 +52,4 @@ def parse(lines: Iterable[str]) -> Iterator[Event]:
         elif field == "id" and "\0" not in value:
             members["id"] = value
         elif field == "retry" and value.isascii() and value.isdigit():
-            members["retry"] = int(value) / 1000
+            members["retry"] = min(float(value) / 1000, LONGEST_RETRY)

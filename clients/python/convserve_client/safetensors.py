@@ -17,6 +17,7 @@ DTYPES = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
     "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
+SHOWN = 200  # characters of what is wrong
 NAMES = {np.dtype(code): name for name, code in DTYPES.items()}
 
 
@@ -25,7 +26,7 @@ def load(data: bytes) -> dict[str, Array]:
     try:
         return _load(data)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ReplyError(f"these bytes are not a safetensors file: {error}") from error
+        raise ReplyError(f"these bytes are not a safetensors file: {str(error)[:SHOWN]}") from error
 
 
 def save(tensors: Mapping[str, Any]) -> bytes:
@@ -66,8 +67,8 @@ def _load(data: bytes) -> dict[str, Array]:
 
 def _array(data: memoryview, *, dtype: str, shape: list[int], data_offsets: list[int]) -> Array:
     start, stop = data_offsets
-    if not all(type(size) is int and size >= 0 for size in shape):
-        raise ValueError(f"a shape has sizes from 0, but one is {str(shape)[:80]}")
+    if not (isinstance(shape, list) and all(type(size) is int and size >= 0 for size in shape)):
+        raise ValueError(f"a shape is a list of sizes from 0, but one is {shape!r}")
     if stop - start != prod(shape) * np.dtype(DTYPES[dtype]).itemsize:
         raise ValueError(f"shape {shape} does not fit {stop - start} bytes")
     return np.frombuffer(data[start:stop], DTYPES[dtype]).reshape(shape).copy()

@@ -26,6 +26,7 @@ from convserve_client.errors import (
 from convserve_client.events import lines
 from convserve_client.retries import Retries, again, seconds
 from convserve_wire.envelope import HEADER_LENGTH
+from convserve_wire.numbers import whole
 
 Timeout = tuple[float, float]
 DEFAULTS = {
@@ -206,13 +207,12 @@ def _refusal(response: requests.Response) -> RequestError:
         message, code, where = str(error["error"]), str(error.get("code")), error.get("where")
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
         message, code, where = f"the server answered {response.status_code} {response.reason}", "unknown", None
-    version = response.headers.get("Convserve-Model-Version", "")
     return of_status(response.status_code)(
         message + (f" (at {where})" if where and str(where) not in message else ""),
         status=response.status_code,
         code=code,
         where=where,
         request_id=response.headers.get("X-Request-Id"),
-        current_version=int(version) if version.isdigit() else None,
+        current_version=whole(response.headers.get("Convserve-Model-Version", "")),
         retry_after=seconds(response.headers.get("Retry-After")),
     )

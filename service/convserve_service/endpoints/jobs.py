@@ -14,6 +14,7 @@ from convserve_service.store.schema import shown_job
 from convserve_service.writes import writing
 from convserve_wire.messages import FitRequest, parse
 from convserve_wire.names import check_name
+from convserve_wire.numbers import whole
 from convserve_wire.replies import Jobs
 
 
@@ -49,10 +50,11 @@ def register(routes: Routes, service: Service) -> None:
         return service.jobs.cancel(job, key=key, reply=_reply)
 
     def events(job: str) -> Response:
-        after = request.headers.get("Last-Event-ID", "0")
-        if not (after.isascii() and after.isdigit() and len(after) < 19):
-            raise RequestError(f"Last-Event-ID is {after[:40]!r}, but it must be the id of an event", "Last-Event-ID")
-        return service.streams.events(service.jobs.find(job), int(after))
+        last = request.headers.get("Last-Event-ID", "0")
+        after = whole(last)
+        if after is None:
+            raise RequestError(f"Last-Event-ID is {last[:40]!r}, but it must be the id of an event", "Last-Event-ID")
+        return service.streams.events(service.jobs.find(job), after)
 
     routes.add(verbs.FIT, writing(service, fit))
     routes.add(verbs.JOBS, index)

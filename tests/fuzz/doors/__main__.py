@@ -4,21 +4,21 @@ import argparse
 import faulthandler
 import json
 import logging
-import mmap
+import os
 import signal
 import sys
 import tempfile
 import traceback
 from pathlib import Path
-from random import Random
 
-from convserve_service.logs import log
-from tests.fuzz.doors.assault import LARGEST, Failed, assault
+import structlog
+
+from tests.fuzz.budget import Budget
+from tests.fuzz.doors.assault import Failed, assault
 from tests.fuzz.doors.case import from_text, pack
 from tests.fuzz.doors.door import Case
+from tests.fuzz.doors.pool import Pool
 from tests.fuzz.doors.table import DOORS
-
-ROOM = 2 * LARGEST
 
 
 def main() -> None:
@@ -39,15 +39,14 @@ def main() -> None:
             print(door.ask(given.case))  # noqa: T201
             return
         last = given.last or Path(folder) / "last"
-        last.write_bytes(bytes(ROOM))
-        with last.open("r+b") as file, mmap.mmap(file.fileno(), ROOM) as memory:
+        with last.open("wb") as file, tempfile.TemporaryFile() as kept:
 
             def remember(case: Case) -> None:
-                packed = pack(case)
-                memory[: len(packed)] = packed
+                os.pwrite(file.fileno(), pack(case), 0)
 
+            budget = Budget(given.cases, given.seconds / 60, given.seed)
             try:
-                tally = assault(door, Random(given.seed), cases=given.cases, seconds=given.seconds, remember=remember)
+                tally = assault(door, Pool(kept.fileno()), budget, remember)
             except Failed as failed:
                 remember(failed.case)
                 traceback.print_exception(failed.__cause__)

@@ -9,12 +9,13 @@ from time import monotonic
 from typing import Any
 
 from tests.crash.promises import demand
+from tests.fuzz.budget import Budget
 from tests.fuzz.doors.door import TAKEN, Case, Door
+from tests.fuzz.doors.pool import MOST_KEPT, Pool
 from tests.fuzz.doors.smaller import smaller
 
 LIMIT = 10.0  # seconds of a case; then SIGALRM ends the process
 LARGEST = 1 << 20  # bytes of a case
-MOST_KEPT = 2000
 CHANGES = (1, 1, 1, 2, 3)
 
 
@@ -40,19 +41,20 @@ class Failed(Exception):
         self.case = case
 
 
-def assault(door: Door, random: Random, *, cases: int, seconds: float, remember: Callable[[Case], object]) -> Tally:
-    """At least so many cases and seconds; `remember` is told each before it is asked.
+def assault(door: Door, pool: Pool, budget: Budget, remember: Callable[[Case], object]) -> Tally:
+    """Until the budget is spent; `remember` is told each case before it is asked.
 
-    A case whose answer is of a kind that was not seen before is changed on, as the seeds are.
+    A case whose answer is of a kind that was not seen before is changed on, as the seeds are: the pool has it.
     """
-    tally, kinds, pool = Tally(), set[str](), list(door.seeds)
+    tally, kinds, random = Tally(), set[str](), Random(budget.seed)
     for seed in door.seeds:
         remember(seed)
         kinds.add(came := door.ask(seed))
         demand(came.startswith(TAKEN), "what is good is taken", came)
-    before, end = _most(), monotonic() + seconds
-    while tally.cases < cases or monotonic() < end:
-        case = random.choice(pool if random.random() < 0.7 else pool[: len(door.seeds)])
+    before, end = _most(), monotonic() + 60 * budget.minutes
+    while tally.cases < budget.cases or monotonic() < end:
+        at = random.randrange(len(door.seeds) + (len(pool) if random.random() < 0.7 else 0))
+        case = door.seeds[at] if at < len(door.seeds) else pool[at - len(door.seeds)]
         for _ in range(random.choice(CHANGES)):
             case = door.change(random, case)
         if sum(map(len, case)) > LARGEST:
@@ -71,7 +73,7 @@ def assault(door: Door, random: Random, *, cases: int, seconds: float, remember:
         tally.taken += came.startswith(TAKEN)
         if came not in kinds and len(pool) < MOST_KEPT:
             kinds.add(came)
-            pool.append(case)
+            pool.keep(case)
     signal.setitimer(signal.ITIMER_REAL, 0)
     door.close()
     tally.outcomes = len(kinds)

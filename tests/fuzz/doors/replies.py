@@ -39,9 +39,10 @@ READERS: dict[bytes, Callable[[Reply], object]] = {
     b"file": lambda reply: safetensors.load(reply.body),
     b"event": lambda reply: [decode.event(event.data) for event in parse(lines([reply.body])) if event.data],
 }
-LINES = (b"data: ", b"data", b"id: 1\n", b"id: \0\n", b"retry: 9\n", b"retry: 99999999999999999999\n", b"\n\n",
-         b"\r", b"\r\n", b":\n",
-         b"event: x\n", b"\xff", b"\xef\xbb\xbf")  # fmt: skip
+LINES = (
+    b"data: ", b"data", b"id: 1\n", b"id: \0\n", b"retry: 9\n", b"retry: " + b"9" * 20, b"retry: " + b"9" * 5000,
+    b"\n\n", b"\r", b"\r\n", b":\n", b"event: x\n", b"\xff", b"\xef\xbb\xbf",
+)  # fmt: skip
 
 
 def door(_: Path) -> Door:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from tests.crash.promises import BrokenPromise, demand
@@ -15,7 +16,7 @@ from tests.servers import ROOT, environment
 from tests.soak.growth import Growth
 
 SAMPLE_SECONDS = 0.1
-JUDGED_MINUTES = 0.4  # a shorter run grows most of its time, by what it imports
+WARM_SECONDS = 15.0  # until then a process grows by what it imports and caches
 TOLD = 4000  # characters
 
 
@@ -39,14 +40,15 @@ def attack(name: str, folder: Path, budget: Budget) -> dict[str, Any]:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=file, text=True, start_new_session=True
         )
-    growth = Growth(process.pid)
+    growth, warm = Growth(process.pid), monotonic() + WARM_SECONDS
     try:
         while True:
             try:
                 output, _ = process.communicate(timeout=SAMPLE_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                growth.sample()
+                if monotonic() > warm:
+                    growth.sample()
     finally:
         process.kill()
         process.wait()
@@ -57,7 +59,7 @@ def attack(name: str, folder: Path, budget: Budget) -> dict[str, Any]:
             f"{name} answers whatever it gets",
             f"status {process.returncode} after {shown(case)}\n{errors.read_text()[-TOLD:]}\nagain: {again}",
         )
-    if budget.minutes >= JUDGED_MINUTES:
+    if 60 * budget.minutes >= 2 * WARM_SECONDS:
         demand(not growth.grown(), f"{name} keeps nothing of what it got", "; ".join(growth.grown()))
     seen: dict[str, Any] = json.loads(output)
     return seen
