@@ -16,7 +16,7 @@ import click
 from convserve_client import Client, Model
 from convserve_client.architectures import lenet5
 from convserve_client.pictures import png
-from convserve_client.samples import Digits, digits
+from convserve_client.samples import Digits, digits, seven
 from convserve_service import terminal
 
 NAME = "digits"
@@ -48,7 +48,7 @@ def keep(*, seed: int, epochs: int, port: int, data_dir: Path) -> None:
             model, _ = _learn(client, seed, epochs)
         _judge(model, digits())
         click.echo(f"serving {model.name} at {url}; try:\n")
-        click.echo(f"  curl -H 'Content-Type: image/png' --data-binary @digit.png {url}/v2/models/{NAME}/predict\n")
+        click.echo(f"  curl -H 'Content-Type: image/png' --data-binary @{seven()} {url}/v2/models/{NAME}/predict\n")
         click.echo("Ctrl-C stops it.")
         process.wait()
 

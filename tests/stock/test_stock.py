@@ -13,12 +13,12 @@ import pytest
 import requests
 import safetensors.numpy
 
+from tests.pages import block
 from tests.servers import ROOT, serving
 from tests.service.calls import batch, call
 from tests.service.specs import SIMPLE_CNN
 from tests.stock.oracle import simple_cnn
 from tests.stock.table import CLIENTS, LABELS, TABLE, Check, Truth
-from tests.system.test_readme import block
 
 pytestmark = pytest.mark.stock
 FOLDER = Path(__file__).parent / "clients"

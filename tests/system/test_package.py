@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.pages import DOCS
 from tests.servers import ROOT, environment, serving
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -48,8 +49,7 @@ def test_the_wheel_holds_the_four_packages_the_digits_and_the_page(wheel: Path) 
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names if ".dist-info/" not in name}
     assert tops == {"convserve_model", "convserve_wire", "convserve_service", "convserve_client"}
-    assert "convserve_client/data/mnist-10k.npz" in names
-    assert "convserve_client/data/README.md" in names
+    assert {f"convserve_client/data/{name}" for name in ("mnist-10k.npz", "seven.png", "README.md")} <= set(names)
     assert {f"convserve_service/docs/page/{name}" for name in ("index.html", "start.js")} <= set(names)
 
 
@@ -128,7 +128,7 @@ def test_the_images_service_wants_a_key_first(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "keys create" in refused.stderr
     words = re.findall(r"^# Key: .* convserve convserve (.*)$", DOCKERFILE, re.M)
-    assert f"convserve convserve {words[0]}" in (ROOT / "README.md").read_text()
+    assert f"convserve convserve {words[0]}" in DOCS["operating"]
     made = subprocess.run(
         [*start[:3], *words[0].split()], env=env, capture_output=True, text=True, timeout=30, check=True
     )

@@ -1,4 +1,4 @@
-"""The README is a promise: its script and its commands run as they stand, and every route and layer is in it."""
+"""The README and docs are promises: their scripts and commands run as they stand, and all that there is, is told."""
 
 import json
 import os
@@ -11,19 +11,15 @@ import pytest
 
 from convserve_client import Client
 from convserve_client.pictures import PNG, png
-from convserve_client.samples import digits
+from convserve_client.samples import digits, seven
 from convserve_model import LAYERS, LOSSES, METHODS, OPTIMIZERS, SCHEDULES
 from convserve_service.app import create_app
 from convserve_service.settings import Settings
+from tests.pages import ADDRESS, DOCS, README, block, blocks
 from tests.servers import ROOT, environment, serving
+from tests.service.calls import call
 
-README = (ROOT / "README.md").read_text()
 MIB = 1 << 20
-ADDRESS = "http://127.0.0.1:8000"
-
-
-def block(language: str, containing: str) -> str:
-    return next(text for text in re.findall(rf"```{language}\n(.*?)```", README, re.S) if containing in text)
 
 
 def here(text: str, server: str, name: str) -> str:
@@ -31,12 +27,12 @@ def here(text: str, server: str, name: str) -> str:
     return text.replace(ADDRESS, server).replace("my-digits", name).replace("models/tiny", f"models/{name}")
 
 
-def test_the_client_script_runs(server: str, name: str, tmp_path: Path) -> None:
-    """Word by word; it learns, predicts, differentiates and explains, and then again as a job."""
-    script = block("python", "Client(") + block("python", "model.fit(")
+def test_the_client_scripts_run(server: str, name: str, tmp_path: Path) -> None:
+    """Word by word, that of the README and what goes on with its model: explanations, and training as a job."""
+    script = "".join([*blocks("python", README), *blocks("python", DOCS["client"])])
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", here(script, server, name)],
-        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120,
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "map.png").read_bytes().startswith(PNG)
@@ -48,8 +44,8 @@ def test_the_client_script_runs(server: str, name: str, tmp_path: Path) -> None:
 
 def test_the_curl_commands_run(server: str, name: str, tmp_path: Path) -> None:
     """Each answers with JSON that is no error, or with a PNG; the repeated step is applied once."""
-    (tmp_path / "digit.png").write_bytes(png(digits().test_images[0, 0]))
-    picture = here(block("sh", "@digit.png"), server, name).replace("models/digits", f"models/{name}-d")
+    (tmp_path / "clients").symlink_to(ROOT / "clients")
+    picture = here(block("sh", "/predict"), server, name).replace("models/digits", f"models/{name}-d")
     tiny = here(block("sh", "models/tiny"), server, name)
     spec = json.dumps({"architecture": {"input": [1, 28, 28], "layers": [{"type": "flatten"}]}})
     subprocess.run(["curl", "-sf", "-X", "PUT", f"{server}/v2/models/{name}-d", "-d", spec], check=True, timeout=30)
@@ -127,17 +123,37 @@ def told(name: str, value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def test_every_setting_is_in_the_readme() -> None:
+def test_every_setting_is_told() -> None:
     """With its default, and no other."""
-    rows = dict(re.findall(r"^\| `CONVSERVE_(\w+)` \| (.*?) \|", README, re.M))
+    rows = dict(re.findall(r"^\| `CONVSERVE_(\w+)` \| (.*?) \|", DOCS["operating"], re.M))
     defaults = {name: told(name, field.default) for name, field in Settings.model_fields.items()}
     assert {name.lower(): default for name, default in rows.items()} == {**defaults, "threads": "the cores"}
 
 
 @pytest.mark.parametrize("name", [*LAYERS, *LOSSES, *OPTIMIZERS, *SCHEDULES, *METHODS])
-def test_every_building_block_is_in_the_readme(name: str) -> None:
+def test_every_building_block_is_told(name: str) -> None:
     """Layers, losses, optimizers, schedules and methods of explanation by their wire names."""
-    assert f"`{name}`" in README
+    assert f"`{name}`" in DOCS["http" if name in METHODS else "networks"]
+
+
+def test_the_network_can_be_made(server: str, name: str) -> None:
+    """That of the page on networks, with all that may be said of a model."""
+    (text,) = blocks("json", DOCS["networks"])
+    made = call("PUT", f"{server}/v2/models/{name}", json.loads(text))
+    assert made.status_code == 201, made.text
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Those to files of this checkout."""
+    for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        assert link.startswith("https://") or (page.parent / link).is_file(), link
+
+
+def test_a_picture_comes_with_the_client() -> None:
+    """A digit of those to test with."""
+    data = digits()
+    assert seven().read_bytes() == png(data.test_images[data.test_labels.tolist().index(7)])
 
 
 def test_the_demo_runs() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -26,3 +27,8 @@ def digits() -> Digits:
             data["test_images"][:, None],
             data["test_labels"].astype(np.int64),
         )
+
+
+def seven() -> Path:
+    """A PNG file of the first 7 of `test_images`, for those who have no picture of a digit."""
+    return Path(__file__).with_name("data") / "seven.png"
