@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from bench import held_lock, sharing, starts, writers
+from bench import held_lock, options, sharing, starts, writers
 from bench.environment import restart_clean
 from bench.machine import data_folder, described
 
@@ -20,8 +20,8 @@ PARTS = ("lock", "writers", "starts", "connections")
 @click.option("--writer-seconds", default=10.0, show_default=True, help="How long the writers write in each.")
 @click.option("--starts", "start_rounds", default=10, show_default=True, help="Starts with each history.")
 @click.option("--versions", default=10_000, show_default=True, help="Versions of the long history.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the order within rounds.")
-@click.option("--data-dir", type=click.Path(path_type=Path, exists=True), help="A folder on the disk to use.")
+@options.SEED
+@options.DATA_DIR
 def main(
     only: tuple[str, ...], rounds: int, requests: int, writer_rounds: int, writer_seconds: float, start_rounds: int,
     versions: int, seed: int, data_dir: Path | None,

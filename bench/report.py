@@ -1,6 +1,7 @@
 """Figures as text: aligned tables, goals that are met or missed, and JSON."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
@@ -31,3 +32,9 @@ def save(path: Path, content: Mapping[str, Any]) -> None:
 
 def goal(text: str, got: str, met: bool) -> None:
     click.echo(f"goal: {text}: {got}: {'met' if met else 'missed'}")
+
+
+def progress(text: str) -> None:
+    """On one line, where somebody watches."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\033[K{text}", nl=False, err=True)

@@ -10,6 +10,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from bench import options
 from bench.environment import restart_clean
 from bench.machine import data_folder, described
 from bench.report import table
@@ -91,7 +92,7 @@ def calls(least: float) -> list[list[str]]:
 
 @click.command()
 @click.option("--seconds", "least", default=0.3, show_default=True, help="Of each measurement.")
-@click.option("--data-dir", type=click.Path(path_type=Path, exists=True), help="Not used but to describe the machine.")
+@options.DATA_DIR
 def main(least: float, data_dir: Path | None) -> None:
     """Measure products, passes over memory, gathers and calls on one core (calls: also on two)."""
     with data_folder(data_dir) as folder:

@@ -8,6 +8,7 @@ from statistics import median
 
 import click
 
+from bench import options
 from bench.environment import restart_clean
 from bench.machine import data_folder, described
 from bench.report import goal, spread, table
@@ -29,8 +30,8 @@ Times = dict[str, list[float]]
 @click.option("--warm-up", default=20, show_default=True, help="Rounds before, not counted.")
 @click.option("--threads", default=1, show_default=True, help="Compute threads, of the worker and in process.")
 @click.option("--optimizer", default="sgd", show_default=True, help="sgd, or adam whose state is three times as large.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the order of the cases within a round.")
-@click.option("--data-dir", type=click.Path(path_type=Path, exists=True), help="A folder on the disk to use.")
+@options.SEED
+@options.DATA_DIR
 def main(rounds: int, warm_up: int, threads: int, optimizer: str, seed: int, data_dir: Path | None) -> None:
     """Compare one and ten steps of LeNet-5 (batch 64, binary) in process and over HTTP."""
     with data_folder(data_dir) as folder:

@@ -1,13 +1,12 @@
 """`make bench-engine` and `make bench-smoke`: training steps and inference, ours beside PyTorch and ONNX Runtime."""
 
 import random
-import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
+from bench import options
 from bench.engine import goals, tables
 from bench.engine.cells import SIDES, TRAIN, Cell
 from bench.engine.measuring import measure
@@ -16,6 +15,7 @@ from bench.engine.plan import Plan
 from bench.engine.saved import save
 from bench.environment import restart_clean
 from bench.machine import data_folder, described
+from bench.report import progress
 
 ALL = Plan()
 SMOKE = Plan(batches=(1, 8), threads=(2,), rounds=1, burst=0.0, peak_tries=1)
@@ -23,38 +23,21 @@ SMOKE_MEMORY = (Cell("lenet5", 8, TRAIN, 2),)
 SAVED, SMOKE_SAVED = Path("build/bench-engine.json"), Path("build/bench-smoke.json")
 
 
-def among(known: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
-    """An option's value as names from a list, separated by commas."""
-
-    def parse(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-        names = tuple(value.split(","))
-        if unknown := [name for name in names if name not in known]:
-            raise click.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}")
-        return names
-
-    return parse
-
-
-def numbers(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
-    """An option's value as positive numbers, separated by commas."""
-    if not all(word.isdigit() and int(word) for word in value.split(",")):
-        raise click.BadParameter(f"{value!r} is not a list of positive numbers, as in 1,2")
-    return tuple(map(int, value.split(",")))
-
-
 @click.command()
-@click.option("--networks", default=",".join(ALL.networks), show_default=True, callback=among(tuple(NETWORKS)))
-@click.option("--batches", default="1,8,64,256", show_default=True, callback=numbers)
-@click.option("--modes", default=",".join(ALL.modes), show_default=True, callback=among(tuple(SIDES)))
-@click.option("--threads", default="1,2", show_default=True, callback=numbers, help="Compute threads of each side.")
-@click.option("--sides", default=",".join(ALL.sides), show_default=True, callback=among(ALL.sides))
+@click.option("--networks", default=",".join(ALL.networks), show_default=True, callback=options.among(tuple(NETWORKS)))
+@click.option("--batches", default="1,8,64,256", show_default=True, callback=options.numbers)
+@click.option("--modes", default=",".join(ALL.modes), show_default=True, callback=options.among(tuple(SIDES)))
+@click.option(
+    "--threads", default="1,2", show_default=True, callback=options.numbers, help="Compute threads of each side."
+)
+@click.option("--sides", default=",".join(ALL.sides), show_default=True, callback=options.among(ALL.sides))
 @click.option("--rounds", default=ALL.rounds, show_default=True, help="The most rounds of a cell.")
 @click.option("--seconds", default=ALL.seconds, show_default=True, help="Time of a cell's rounds; 5 are always run.")
 @click.option("--memory/--no-memory", default=True, show_default=True, help="Whether to measure peak memory too.")
 @click.option("--smoke", is_flag=True, help="Batches 1 and 8, one round, memory of one cell: only results matter.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the order of the sides within rounds.")
-@click.option("--json", "saved", type=click.Path(path_type=Path), help=f"The file to write.  [default: {SAVED}]")
-@click.option("--data-dir", type=click.Path(path_type=Path, exists=True), help="A folder for the data of the cells.")
+@options.SEED
+@click.option("--json", "saved", type=options.PATH, help=f"The file to write.  [default: {SAVED}]")
+@options.DATA_DIR
 def main(
     networks: tuple[str, ...], batches: tuple[int, ...], modes: tuple[str, ...], threads: tuple[int, ...],
     sides: tuple[str, ...], rounds: int, seconds: float, memory: bool, smoke: bool, seed: int, saved: Path | None,
@@ -81,12 +64,6 @@ def main(
         raise click.ClickException("\n".join([*results.failures, f"{len(results.failures)} cells failed"]))
     if len(sides) > 1:
         click.echo("all sides gave the same results")
-
-
-def progress(text: str) -> None:
-    """On one line, where somebody watches."""
-    if sys.stderr.isatty():
-        click.echo(f"\r\033[K{text}", nl=False, err=True)
 
 
 if __name__ == "__main__":

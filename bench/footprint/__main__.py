@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bench import options
 from bench.environment import restart_clean
 from bench.footprint import environments
 from bench.footprint.figures import goals, tell
@@ -14,19 +15,18 @@ from bench.footprint.sides import OURS, PYTORCH
 from bench.machine import data_folder, described
 from bench.report import save
 
-PATH = click.Path(path_type=Path)
 ENVIRONMENTS, SAVED = Path("build/footprint"), Path("build/bench-footprint.json")
 
 
 @click.command()
 @click.option("--starts", default=10, show_default=True, help="Counted starts of each service, after one that is not.")
 @click.option("--ours-only", is_flag=True, help="Leave PyTorch out; then there is nothing to compare with.")
-@click.option("--here", is_flag=True, help="Install nothing: both run in the environment of this program.")
-@click.option("--reuse", is_flag=True, help="Use the environments that are there from an earlier run.")
-@click.option("--environments", "made", type=PATH, default=ENVIRONMENTS, show_default=True, help="Where they are made.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the order within rounds.")
-@click.option("--json", "saved", type=PATH, default=SAVED, show_default=True, help="The file to write.")
-@click.option("--data-dir", type=click.Path(path_type=Path, exists=True), help="A folder on the disk to use.")
+@options.HERE
+@options.REUSE
+@options.environments(ENVIRONMENTS)
+@options.SEED
+@options.saved(SAVED)
+@options.DATA_DIR
 def main(
     starts: int, ours_only: bool, here: bool, reuse: bool, made: Path, seed: int, saved: Path, data_dir: Path | None
 ) -> None:

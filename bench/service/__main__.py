@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
+from bench import options
 from bench.connections import Call
-from bench.engine.__main__ import among, numbers, progress
 from bench.environment import restart_clean
 from bench.footprint.sides import OURS
 from bench.footprint.states import TRAINING
 from bench.machine import data_folder, described
-from bench.report import save
+from bench.report import progress, save
 from bench.service import environments, loads, tables
 from bench.service.agreement import TOLERANCE, Differ, agree
 from bench.service.environments import Installed
@@ -28,7 +28,7 @@ from bench.stores import MODEL
 from convserve_client import Client
 from convserve_wire import paths
 
-PATH, SOME = click.Path(path_type=Path), click.IntRange(min=1)
+SOME = click.IntRange(min=1)
 ENVIRONMENTS, SAVED = Path("build/service"), Path("build/bench-service.json")
 ALL = Plan()
 SEED = 0
@@ -36,10 +36,10 @@ SEED = 0
 
 @click.command()
 @click.option(
-    "--sides", default=",".join(NAMES), show_default=True, callback=among(NAMES), help="Ours is always there."
+    "--sides", default=",".join(NAMES), show_default=True, callback=options.among(NAMES), help="Ours is always there."
 )
-@click.option("--connections", default="1,8,32", show_default=True, callback=numbers)
-@click.option("--forms", default=",".join(ALL.forms), show_default=True, callback=among((JSON, BINARY)))
+@click.option("--connections", default="1,8,32", show_default=True, callback=options.numbers)
+@click.option("--forms", default=",".join(ALL.forms), show_default=True, callback=options.among((JSON, BINARY)))
 @click.option(
     "--rounds", type=SOME, default=ALL.rounds, show_default=True, help="Rounds of each cell, after one that warms up."
 )
@@ -47,12 +47,12 @@ SEED = 0
 @click.option(
     "--training-rounds", type=SOME, default=ALL.training_rounds, show_default=True, help="Rounds beside a training."
 )
-@click.option("--here", is_flag=True, help="Install nothing: all run in the environment of this program.")
-@click.option("--reuse", is_flag=True, help="Use the environments that are there from an earlier run.")
-@click.option("--environments", "made", type=PATH, default=ENVIRONMENTS, show_default=True, help="Where they are made.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the order within rounds.")
-@click.option("--json", "saved", type=PATH, default=SAVED, show_default=True, help="The file to write.")
-@click.option("--data-dir", type=click.Path(path_type=Path, exists=True), help="A folder on the disk to use.")
+@options.HERE
+@options.REUSE
+@options.environments(ENVIRONMENTS)
+@options.SEED
+@options.saved(SAVED)
+@options.DATA_DIR
 def main(
     sides: tuple[str, ...], connections: tuple[int, ...], forms: tuple[str, ...], rounds: int, seconds: int,
     training_rounds: int, here: bool, reuse: bool, made: Path, seed: int, saved: Path, data_dir: Path | None,

@@ -1,0 +1,44 @@
+"""What several benchmarks are asked in the same words."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+PATH = click.Path(path_type=Path)
+SEED = click.option("--seed", default=0, show_default=True, help="Seed of the order within rounds.")
+DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path, exists=True), help="A folder on the disk to use.")
+HERE = click.option("--here", is_flag=True, help="Install nothing: all run in the environment of this program.")
+REUSE = click.option("--reuse", is_flag=True, help="Use the environments that are there from an earlier run.")
+
+
+def environments(default: Path) -> Callable[[Any], Any]:
+    """Where the environments of those that are compared are made."""
+    return click.option(
+        "--environments", "made", type=PATH, default=default, show_default=True, help="Where they are made."
+    )
+
+
+def saved(default: Path) -> Callable[[Any], Any]:
+    """The file that keeps what was measured."""
+    return click.option("--json", "saved", type=PATH, default=default, show_default=True, help="The file to write.")
+
+
+def among(known: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
+    """An option's value as names from a list, separated by commas."""
+
+    def parse(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+        names = tuple(value.split(","))
+        if unknown := [name for name in names if name not in known]:
+            raise click.BadParameter(f"{', '.join(unknown)}: there are {', '.join(known)}")
+        return names
+
+    return parse
+
+
+def numbers(context: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """An option's value as positive numbers, separated by commas."""
+    if not all(word.isdigit() and int(word) for word in value.split(",")):
+        raise click.BadParameter(f"{value!r} is not a list of positive numbers, as in 1,2")
+    return tuple(map(int, value.split(",")))
