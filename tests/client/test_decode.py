@@ -56,8 +56,11 @@ KINDS = (decode.versions, decode.predictions, decode.trained, decode.dataset, de
 EMPTY_ROWS = b'{"versions": [{}], "predictions": [{}], "datasets": [{}], "jobs": [{}]}'
 
 
+DEEP = orjson.dumps({**JOB, "job": 3}).replace(b'"job":3', b'"job":' + b"[" * 1000 + b"]" * 1000)
+
+
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", EMPTY_ROWS, b"null"])
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"{}", EMPTY_ROWS, b"null", DEEP])
 def test_another_reply_is_one_kind_of_error(kind: Any, body: bytes) -> None:
     """Never an error of Python's."""
     with pytest.raises(ReplyError):

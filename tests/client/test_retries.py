@@ -1,11 +1,13 @@
 """Retries are safe: what may be repeated is, under the same key, and what may not is told at once."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from threading import Thread
 
 import pytest
+import requests
 
 from convserve_client import (
     Client,
@@ -18,6 +20,7 @@ from convserve_client import (
     Retries,
     ServerError,
 )
+from convserve_client.failures import refusal
 from convserve_client.retries import seconds
 from convserve_client.transport import Transport
 from tests.client.flaky import CUT, DROP, HANG, flaky
@@ -187,3 +190,21 @@ def test_a_refusal_tells_the_version_where_it_is_one(sent: str, version: int | N
     with flaky([(412, "precondition_failed", headers)]) as server, pytest.raises(PreconditionFailed) as caught:
         transport(server.url, []).write("POST", "/x", b"")
     assert caught.value.current_version == version
+
+
+ODD_BODIES = {
+    "no JSON": b"<html>",
+    "no object": b"[]",
+    "nothing in it": b"{}",
+    "a reason that is none": b'{"error": 1, "code": [], "where": {}}',
+    "a reason of a thousand lists": b'{"error": ' + b"[" * 1000 + b"]" * 1000 + b"}",
+}
+
+
+@pytest.mark.parametrize("body", ODD_BODIES.values(), ids=ODD_BODIES)
+def test_a_refusal_of_somebody_else_is_told_by_its_status(body: bytes) -> None:
+    """A proxy, say, which knows nothing of our errors."""
+    response = requests.Response()
+    response.status_code, response.reason, response.raw = 403, "Forbidden", io.BytesIO(body)
+    error = refusal(response)
+    assert (str(error), error.code, error.where) == ("the server answered 403 Forbidden", "unknown", None)

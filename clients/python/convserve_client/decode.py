@@ -35,7 +35,7 @@ def promised() -> Iterator[None]:
     """What a reply lacks, or has in another form, as a ReplyError."""
     try:
         yield
-    except (WireError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (WireError, KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise ReplyError(
             f"the reply is not what the protocol says: {error}; are client and service of one version?"
         ) from error

@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 import requests
-import urllib3
 
 from convserve_client.errors import (
     ConnectionFailed,
@@ -21,12 +20,11 @@ from convserve_client.errors import (
     ReplyError,
     RequestError,
     RequestTimeout,
-    of_status,
 )
 from convserve_client.events import lines
-from convserve_client.retries import Retries, again, seconds
+from convserve_client.failures import refusal, unreachable
+from convserve_client.retries import Retries, again
 from convserve_wire.envelope import HEADER_LENGTH
-from convserve_wire.numbers import whole
 
 Timeout = tuple[float, float]
 DEFAULTS = {
@@ -132,7 +130,7 @@ class Transport:
             prepared = self._prepared(method, path, None, sent)
             with self._session().send(prepared, timeout=timeout, stream=True) as response:
                 if not response.ok:
-                    raise _refusal(response)
+                    raise refusal(response)
                 if response.status_code == 204:
                     yield None
                 elif response.headers.get("Content-Type", "").startswith(EVENTS):
@@ -140,7 +138,7 @@ class Transport:
                 else:
                     raise ReplyError("the reply is not a stream of events; is there a convserve service here?")
         except requests.RequestException as error:
-            raise _unreachable(self.url, error) from error
+            raise unreachable(self.url, error) from error
 
     def close(self) -> None:
         """Close the connections of every thread; the next request opens new ones."""
@@ -161,13 +159,13 @@ class Transport:
             try:
                 response = self._session().send(self._prepared(method, path, body, sent), timeout=self._timeout)
             except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-                failure, retry_after = _unreachable(self.url, error), None
+                failure, retry_after = unreachable(self.url, error), None
             except requests.RequestException as error:
                 raise ConnectionFailed(f"{method} {self.url}{path} cannot be sent: {error}") from error
             else:
                 if response.ok:
                     return Reply(response.content, response.headers)
-                failure, retry_after = _refusal(response), response.headers.get("Retry-After")
+                failure, retry_after = refusal(response), response.headers.get("Retry-After")
                 if not again(failure.status, failure.code):
                     raise failure
             wait = retries.wait(attempt, waited, retry_after, self._uniform)
@@ -190,29 +188,3 @@ class Transport:
     def _prepared(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> requests.PreparedRequest:
         sent = {**DEFAULTS, **headers}
         return requests.Request(method, self.url + path, data=body, headers=sent, auth=self._auth).prepare()
-
-
-def _unreachable(url: str, error: Exception) -> ConnectionFailed | RequestTimeout:
-    inner = error.args[0] if error.args else None  # a body that stops half-way arrives as a ConnectionError of this
-    if isinstance(error, requests.ReadTimeout) or isinstance(inner, urllib3.exceptions.ReadTimeoutError):
-        return RequestTimeout(
-            f"the service at {url} did not answer in time; send less at once, or allow a longer timeout"
-        )
-    return ConnectionFailed(f"no service answers at {url}; is it running? `convserve serve` starts one")
-
-
-def _refusal(response: requests.Response) -> RequestError:
-    try:
-        error = orjson.loads(response.content)
-        message, code, where = str(error["error"]), str(error.get("code")), error.get("where")
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-        message, code, where = f"the server answered {response.status_code} {response.reason}", "unknown", None
-    return of_status(response.status_code)(
-        message + (f" (at {where})" if where and str(where) not in message else ""),
-        status=response.status_code,
-        code=code,
-        where=where,
-        request_id=response.headers.get("X-Request-Id"),
-        current_version=whole(response.headers.get("Convserve-Model-Version", "")),
-        retry_after=seconds(response.headers.get("Retry-After")),
-    )

@@ -1,15 +1,18 @@
 """The client's side: what a service, or whoever answers in its place, may send."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import orjson
+import requests
 
 from convserve_client import decode, safetensors
 from convserve_client.errors import ReplyError
 from convserve_client.events import lines, parse
+from convserve_client.failures import refusal
 from convserve_client.transport import Reply
 from convserve_wire.envelope import HEADER_LENGTH, decode_request, encode_reply, encode_request
 from convserve_wire.messages import InferRequest
@@ -39,6 +42,11 @@ READERS: dict[bytes, Callable[[Reply], object]] = {
     b"file": lambda reply: safetensors.load(reply.body),
     b"event": lambda reply: [decode.event(event.data) for event in parse(lines([reply.body])) if event.data],
 }
+REFUSAL = b"refusal"
+HEADERS = ("Retry-After", "Convserve-Model-Version", "X-Request-Id")
+SAID = (b"1", b"41", b"-1", b"0.5", b"nan", b"1e400", b"9" * 20, b"9" * 5000, b"\xb2", b"a", b"",
+        b"Sun, 06 Nov 1994 08:49:37 GMT", b"Sun, 06 Nov 9999 08:49:37 -2359", b"Sun, 06 Nov 1994 08:49:37 +9999999999",
+        b"Sun, 06 Nov 1994 99:99:99 GMT", b"Sun, 06 Nov " + b"9" * 20 + b" 08:49:37 GMT")  # fmt: skip
 LINES = (
     b"data: ", b"data", b"id: 1\n", b"id: \0\n", b"retry: 9\n", b"retry: " + b"9" * 20, b"retry: " + b"9" * 5000,
     b"\n\n", b"\r", b"\r\n", b":\n", b"event: x\n", b"\xff", b"\xef\xbb\xbf",
@@ -60,6 +68,8 @@ def seeds() -> list[Case]:
             body, length = encode_reply(members, outputs, request)
             cases.append((kind, NONE if length is None else length.encode(), body))
     cases += [(b"file", NONE, data) for (data,) in files.seeds() if b"BF16" not in data]
+    told = {"error": "a reason", "code": "too_large", "where": "inputs[0]"}
+    cases += [(REFUSAL, said, orjson.dumps(told)) for said in SAID]
     event = orjson.dumps({**JOB, "losses": [0.5]})
     return [
         *cases,
@@ -77,6 +87,10 @@ def change(random: Random, case: Case) -> Case:
             NONE,
             bytewise.changed(random, body, LINES) if random.random() < 0.5 else jsonwise.changed(random, body),
         )
+    if kind == REFUSAL and random.random() < 0.3:
+        return kind, bytewise.changed(random, length, SAID), body
+    if kind == REFUSAL:
+        return kind, length, jsonwise.changed(random, body)
     _, length, body = envelope.change(random, (b"infer", length, body))
     return kind, length, body
 
@@ -84,9 +98,21 @@ def change(random: Random, case: Case) -> Case:
 def ask(case: Case) -> str:
     """What is no reply is a ReplyError that says so."""
     kind, length, body = case
+    if kind == REFUSAL:
+        return _refused(length.decode("latin-1"), body)
     try:
         found: Any = READERS[kind](Reply(body, {HEADER_LENGTH: length.decode("latin-1")} if length else {}))
     except ReplyError as error:
         demand(0 < len(str(error)) < MOST_TOLD, "an error is a sentence", str(error)[:2000])
         return f"ReplyError {type(error.__cause__).__name__} {str(error.__cause__)[:30]}"
     return taken(kind.decode(), type(found).__name__)
+
+
+def _refused(said: str, body: bytes) -> str:
+    """Whatever is said in its headers and its body, it is an error of the client's with a sentence."""
+    response = requests.Response()
+    response.status_code, response.raw = 412, io.BytesIO(body)
+    response.headers.update(dict.fromkeys(HEADERS, said))
+    error = refusal(response)
+    demand(str(error) != "", "an error is a sentence", repr(error))
+    return taken(error.code[:40], error.current_version is None, error.retry_after is None)
