@@ -34,6 +34,7 @@ ROWS: dict[str, tuple[bytes, bool, int]] = {
     "a chunk": (CHUNKED + b"3\r\nabc\r\n", False, HEAD + 8 + 5),
     "all chunks": (CHUNKED + b"3\r\nabc\r\n0\r\n\r\n", True, HEAD + 13),
     "a chunk with an extension": (CHUNKED + b"3;a=b\r\nabc\r\n0\r\n\r\n", True, HEAD + 17),
+    "sizes behind zeros": (CHUNKED + b"0" * 16 + b"3\r\nabc\r\n" + b"0" * 16 + b"\r\n\r\n", True, HEAD + 44),
     "a trailer without its end": (CHUNKED + b"0\r\nA: b\r\n", False, HEAD + 10),
     "a trailer": (CHUNKED + b"0\r\nA: b\r\n\r\n", True, HEAD + 11),
     "HTTP/1.0": (b"POST / HTTP/1.0\r\nContent-Length: 1\r\n\r\na", True, 39),
@@ -62,7 +63,6 @@ BROKEN_CHUNKS: dict[str, bytes] = {
     "more bytes than said": b"3\r\nabcd\r\n",
     "a bare LF after a size": b"3\nabc\r\n",
     "a bare LF in a trailer": b"0\r\nA: b\n\r\n",
-    "an endless size": b"0" * 2000,
 }
 REFUSED: dict[str, tuple[bytes, type[Refused]]] = {
     "a long head": (POST + b"A: " + b"a" * HEAD_BYTES, HeadTooLarge),
@@ -72,6 +72,9 @@ REFUSED: dict[str, tuple[bytes, type[Refused]]] = {
     "a long chunk": (CHUNKED + b"100001\r\n", BodyTooLarge),
     "chunks that are long together": (CHUNKED + b"100000\r\n" + bytes(MOST) + b"\r\n1\r\n", BodyTooLarge),
     "many chunks of one byte": (CHUNKED + b"1\r\na\r\n" * FRAMING_BYTES, ChunksTooSmall),
+    "an endless size of a chunk": (CHUNKED + b"0" * 2000, ChunksTooSmall),
+    "a long size of a chunk": (CHUNKED + b"0" * 2000 + b"\r\n\r\n", ChunksTooSmall),
+    "a long extension": (CHUNKED + b"1;a=" + b"b" * 2000 + b"\r\na\r\n0\r\n\r\n", ChunksTooSmall),
     "another coding": (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", UnknownCoding),
     "a coding twice": (POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", UnknownCoding),
     "a long trailer": (CHUNKED + b"0\r\nA: " + b"a" * HEAD_BYTES, HeadTooLarge),

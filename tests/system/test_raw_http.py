@@ -103,6 +103,20 @@ def test_chunks_of_any_size_are_a_body(server: str, infer: str) -> None:
     assert len({answer.body for answer in found}) == 1
 
 
+@pytest.mark.parametrize("pieces", [1, 50])
+def test_a_size_may_begin_with_zeros(server: str, infer: str, pieces: int) -> None:
+    """In however many pieces it comes, and what follows is the next request."""
+    zeros = b"0" * 20
+    body = zeros + b"%x\r\n%b\r\n" % (len(INFER), INFER) + zeros + b"\r\n\r\n"
+    sent = post(infer, body, "Transfer-Encoding: chunked") + GET + b"Connection: close\r\n\r\n"
+    size = -(-len(sent) // pieces)
+    with connect(server) as sock:
+        for at in range(0, len(sent), size):
+            sock.sendall(sent[at : at + size])
+        found = answers(until_closed(sock))
+    assert [answer.status for answer in found] == [200, 200]
+
+
 def test_requests_in_one_packet_are_answered_in_order(server: str, infer: str) -> None:
     """With bodies of either kind, more than the kernel holds of one, and after an empty line."""
     long = json.dumps({"inputs": batch(2000)["inputs"][:1]}).encode()

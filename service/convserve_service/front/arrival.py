@@ -15,7 +15,7 @@ LAST = len(b"0\r\n\r\n")
 END = b"\r\n\r\n"
 FIELD = re.compile(rb"\r\n(content-length|transfer-encoding|expect):[ \t]*([^\r\n]*?)[ \t]*(?=\r\n)", re.IGNORECASE)
 NEWER = re.compile(rb"(?:\r\n)?[^\r\n]* HTTP/1\.1\r\n")
-CHUNK = re.compile(rb"([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
+CHUNK = re.compile(rb"0*([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 BARE_LF = re.compile(rb"(?<!\r)\n")
 Bytes = bytes | bytearray
 
@@ -91,7 +91,7 @@ def _chunks(known: Arrival, data: Bytes, most: int) -> Arrival:
     """Go on from the first chunk whose end was not there."""
     at, content = known.chunk, known.content
     broken = replace(known, least=len(data), ends=True)
-    while line := CHUNK.match(data, at):
+    while line := CHUNK.match(data, at, at + LINE_BYTES):
         size = int(line[1], 16)
         if size == 0:
             return _trailers(replace(known, chunk=at, content=content), data, line.end())
@@ -105,8 +105,10 @@ def _chunks(known: Arrival, data: Bytes, most: int) -> Arrival:
         at, content = after, content + size
         if at - known.head - content > FRAMING_BYTES + content // 16:
             raise ChunksTooSmall("the body's chunks are too small to be worth their framing; send larger ones")
-    if data.find(b"\n", at) >= 0 or len(data) - at > LINE_BYTES:
+    if data.find(b"\n", at, at + LINE_BYTES) >= 0:
         return broken
+    if len(data) - at >= LINE_BYTES:  # not for the parser, which would take it where all of it is there
+        raise ChunksTooSmall(f"a chunk's size with its extensions takes {LINE_BYTES} bytes or more; send it alone")
     return replace(known, chunk=at, content=content, least=max(len(data) + 1, at + LAST))
 
 
