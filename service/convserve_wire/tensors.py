@@ -55,7 +55,7 @@ def from_json(data: Any, datatype: str, shape: Sequence[int], where: str) -> Arr
     try:
         with np.errstate(over="ignore"):
             array = _floats(flat).astype(dtype) if dtype.kind == "f" else np.array(flat, dtype=dtype)
-    except OverflowError as error:
+    except (OverflowError, struct.error) as error:  # by struct: an integer that no float64 holds
         raise TensorError(f"an element is too large for {datatype}", f"{where}.data") from error
     return _finite(array.reshape(shape), f"{where}.data")
 
