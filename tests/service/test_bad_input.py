@@ -63,7 +63,7 @@ ROWS: dict[str, tuple[str, Any, dict[str, str], int, str, str]] = {
     "text in floats": ("POST infer", {"inputs": [{**X, "data": ["a"] * 16}]}, {}, 400, "invalid_tensor", "element 0"),
     "boolean in floats": ("POST infer", {"inputs": [{**X, "data": [True] * 16}]}, {}, 400, "invalid_tensor", "bool"),
     "null in floats": ("POST infer", {"inputs": [{**X, "data": [None] * 16}]}, {}, 400, "invalid_tensor", "null"),
-    "an integer beyond floats": ("POST infer", {"inputs": [{**X, "data": [0.5] * 15 + [10**400]}]}, {}, 400, "invalid_tensor", "too large"),
+    "an integer that no float holds": ("POST infer", {"inputs": [{**X, "data": [0.5] * 15 + [10**400]}]}, {}, 400, "invalid_tensor", "too large"),
     "ragged": ("POST infer", {"inputs": [{**X, "data": [[[[0] * 4] * 3 + [[0] * 3]]]}]}, {}, 400, "invalid_tensor", "ragged"),
     "NaN in JSON": ("POST infer", NAN, {}, 400, "invalid_tensor", "element 0"),
     "NaN in binary": (
