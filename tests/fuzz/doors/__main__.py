@@ -11,8 +11,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
-import structlog
-
+from convserve_service.logs import log
 from tests.fuzz.budget import Budget
 from tests.fuzz.doors.assault import Failed, assault
 from tests.fuzz.doors.case import from_text, pack

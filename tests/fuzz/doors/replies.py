@@ -115,4 +115,4 @@ def _refused(said: str, body: bytes) -> str:
     response.headers.update(dict.fromkeys(HEADERS, said))
     error = refusal(response)
     demand(str(error) != "", "an error is a sentence", repr(error))
-    return taken(error.code[:40], error.current_version is None, error.retry_after is None)
+    return taken(error.code == "unknown", error.where is None, error.current_version is None, error.retry_after is None)
