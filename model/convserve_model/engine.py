@@ -237,10 +237,9 @@ class Engine:
         """Running statistics after this step."""
         updated = dict(snapshot.buffers)
         for node, kernel in _barriers(network):
-            prefix = node.name + "."
-            own = {n.removeprefix(prefix): v for n, v in snapshot.buffers.items() if n.startswith(prefix)}
+            own = {name: snapshot.buffers[f"{node.name}.{name}"] for name in kernel.buffers}
             fresh = kernel.update(own, result.moments[node.name])
-            updated.update({prefix + name: value for name, value in fresh.items()})
+            updated.update({f"{node.name}.{name}": value for name, value in fresh.items()})
         return updated
 
     def _run(

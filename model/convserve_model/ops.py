@@ -20,6 +20,7 @@ class Op:
     need: tuple[bool, ...] = ()
     need_params: bool = False
     overwrite: bool = False  # the first operand may be overwritten
+    spend: bool = False  # the gradient of the result is nobody else's
     last_use: tuple[str, ...] = ()  # values that nobody reads after it
 
     @property

@@ -72,10 +72,11 @@ class Pass:
             if dy is None or not (op.need_params or any(op.need)):
                 continue
             dxs, dparams = closure(dy)
+            fresh = getattr(op.kernel, "fresh", False)
             for name, dx in zip(op.inputs, dxs, strict=True):
                 if dx is not None:
                     known = self.gradients.get(name)
-                    self.gradients[name] = dx if known is None else known + dx
+                    self.gradients[name] = dx if known is None else np.add(known, dx, out=dx if fresh else None)
             if dparams:
                 full = dict(op.params)
                 self.grads.update({full[short]: grad for short, grad in dparams.items()})
@@ -86,7 +87,7 @@ class Pass:
 
     def _run(self, op: Op) -> Run:
         into = {short: self._into[full] for short, full in op.params if full in self._into} if self._into else None
-        return Run(op.need, op.need_params, lambda: self._random(op), self._over, op.overwrite, None, into)
+        return Run(op.need, op.need_params, lambda: self._random(op), self._over, op.overwrite, None, into, op.spend)
 
     def _random(self, op: Op) -> np.random.Generator:
         seed, step = self._key

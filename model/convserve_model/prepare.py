@@ -49,8 +49,9 @@ class Program:
 
     def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> dict[str, Params]:
         """What each op computes with, by its output; what is `known` is not packed again."""
-        known = {} if known is None else known
         ops = [op for segment in self.segments for op in segment]
+        if known is None:
+            return {op.output: op.weights(tensors) for op in ops}
         return {op.output: known.get(op) or known.setdefault(op, op.weights(tensors)) for op in ops}
 
     @cached_property
@@ -86,7 +87,8 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     pruned = _prune(ops, goal)
     if fuse:
         pruned = fused(pruned, goal, evaluating=not want.backward)
-    planned = _plan_overwrites(_plan_release(_plan_needs(pruned, want, set(gradients.values())), goal))
+    needed = _plan_needs(pruned, want, set(gradients.values()))
+    planned = _plan_overwrites(_plan_release(_plan_spending(needed, logits, set(gradients.values())), goal))
     segments = _segments(planned)
     inference = not (want.logits or want.train) and len(segments) == len(sizes) == 1
     numbers = n * sum(map(prod, network.shapes.values()))
@@ -152,6 +154,20 @@ def _plan_overwrites(ops: list[Op]) -> list[Op]:
         )
 
     return [replace(op, overwrite=free(op)) for op in ops]
+
+
+def _plan_spending(ops: list[Op], logits: str, values: set[str]) -> list[Op]:
+    """Marks whose result has a gradient that nobody else holds: a sum, or what one reader made for it alone."""
+    givers: dict[str, list[Op]] = {logits: []}  # of each value that a gradient comes to
+    planned = []
+    for op in reversed(ops):
+        own = givers.get(op.output, [])
+        alone = len(own) > 1 or any(getattr(giver.kernel, "fresh", False) for giver in own)
+        planned.append(replace(op, spend=alone and op.output not in values))
+        for name, need in zip(op.inputs, op.need, strict=True):
+            if need and op.output in givers:
+                givers.setdefault(name, []).append(op)
+    return planned[::-1]
 
 
 def _segments(ops: list[Op]) -> tuple[tuple[Op, ...], ...]:

@@ -48,13 +48,15 @@ class Run(NamedTuple):
     overwrite: bool = False  # the first operand is nobody else's any more
     out: Array | None = None  # where the result must go; only followers of a convolution are given one
     into: Mapping[str, Array] | None = None  # where gradients of parameters may go
+    spend: bool = False  # the gradient that backward gets is nobody else's
 
 
 class Kernel(Protocol):
     """A computation on arrays of one microbatch. Frozen; its operands are read-only; its result is new or a view.
 
     A class may say `overwrites` (it writes over its first operand where `run.overwrite` lets it) and `gives_away` (its
-    result is new, and its backward does not need it).
+    result is new, and its backward does not need it), and `fresh` (the gradients that it gives are nobody else's; it may
+    write over the one that it gets where `run.spend` lets it).
     """
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
@@ -83,6 +85,7 @@ class Reduced(Kernel, Protocol):
     """A kernel whose results are combined over the microbatches, in order, before anybody reads them."""
 
     reduced: ClassVar[bool] = True
+    buffers: ClassVar[tuple[str, ...]]  # what `update` reads and gives
 
     def combine(self, parts: list[Array]) -> tuple[Array, Callable[[Array], list[Array]]]:
         """The whole batch's value, and the adjoint: its gradient -> one gradient for each part."""

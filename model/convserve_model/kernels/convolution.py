@@ -7,6 +7,7 @@ How products are formed is the paths' business: one each for the output, the wei
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,6 +34,7 @@ class Convolution:
     weight_path: Path
     input_path: Path | None
     followers: tuple[Kernel, ...] = ()
+    fresh: ClassVar[bool] = True
 
     @property
     def gives_away(self) -> bool:
@@ -75,7 +77,7 @@ class Convolution:
         (x,) = xs
         shape, final, blocks = self._cut(x.shape, len(w["weight"]))
         y = np.empty(final, x.dtype)
-        inner = Run((run.need[0] or run.need_params,), False, run.random, run.map, overwrite=True)
+        inner = Run((run.need[0] or run.need_params,), False, run.random, run.map, overwrite=True, spend=run.spend)
 
         def finish(block: Block) -> list[Backward]:
             last = y[:, block.finished.start : block.finished.stop]

@@ -19,42 +19,42 @@ class Moments:
 
     momentum: float | None
     reduced: ClassVar[bool] = True
+    fresh: ClassVar[bool] = True
+    buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var", "num_batches_tracked")
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N] -> this microbatch's part [3,C]."""
         (x,) = xs
         count = x[0].size
-        pivot = (x[:, 0].reshape(len(x), -1) @ _ones(x[0, 0])) / x.dtype.type(x[0, 0].size)  # near the mean
+        row = x[:, 0].reshape(len(x), -1)
+        pivot = row.mean(axis=1)  # near the mean
         sums, squares = _row_sums(x - _channels(pivot, x))
         offset = sums / count
-        part = np.stack([np.full(len(x), float(count)), sums + count * pivot, squares - sums * offset])
-        mean = offset + pivot
+        part = np.array([np.full(len(x), float(count)), sums + count * pivot, squares - sums * offset])
 
         def backward(dpart: Array) -> Gradients:
             if not run.need[0]:
                 return (None,), {}
-            slope = 2 * dpart[2]
-            dx = x - _channels(mean, x)
-            dx *= _channels(slope, x)
-            dx += _channels(dpart[1] + slope * (mean.astype(x.dtype) - mean), x)
+            slope = (2 * dpart[2]).astype(x.dtype)
+            dx = x * _channels(slope, x)
+            dx += _channels(dpart[1] - slope * (offset + pivot), x)
             return (dx,), {}
 
         return part, backward
 
     def combine(self, parts: list[Array]) -> tuple[Array, Callable[[Array], list[Array]]]:
         """The whole batch's [mean, biased variance, count], and its adjoint."""
-        stack = np.stack(parts)  # [M, 3, C]
-        counts, sums, squares = stack[:, 0], stack[:, 1], stack[:, 2]
+        counts, sums, squares = np.array(parts).swapaxes(0, 1)  # [M, C] each
         total = counts.sum(axis=0)
         mean = sums.sum(axis=0) / total
-        offsets = sums / counts - mean  # [M, C]
-        variance = (squares.sum(axis=0) + (counts * offsets * offsets).sum(axis=0)) / total
+        offsets = sums / counts - mean
+        variance = (squares + counts * offsets * offsets).sum(axis=0) / total
 
         def adjoint(dvalue: Array) -> list[Array]:
-            dmean, dvariance = dvalue[0] / total, dvalue[1] / total
-            return [np.stack([np.zeros_like(mean), dmean + 2 * dvariance * offset, dvariance]) for offset in offsets]
+            zero, (dmean, dvariance) = np.zeros_like(mean), dvalue[:2] / total
+            return [np.array([zero, dmean + 2 * dvariance * offset, dvariance]) for offset in offsets]
 
-        return np.stack([mean, variance, total]), adjoint
+        return np.array([mean, variance, total]), adjoint
 
     def update(self, buffers: Params, value: Array) -> dict[str, Array]:
         """PyTorch's running statistics: unbiased variance; momentum None is the cumulative average."""
@@ -75,25 +75,24 @@ class Normalize:
 
     eps: float
     gives_away: ClassVar[bool] = True
+    fresh: ClassVar[bool] = True
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N], moments [3,C] -> y [C,H,W,N]."""
-        x, moments = xs
-        mean, variance = moments[0], moments[1]
+        x, (mean, variance, _) = xs
         inverse = 1 / np.sqrt(variance + self.eps)
-        gain = inverse * w["weight"] if "weight" in w else inverse
-        drift = mean - mean.astype(x.dtype)  # what rounding the mean to x's dtype leaves out
-        y = x - _channels(mean, x)
-        y *= _channels(gain, x)
-        y += _channels(w["bias"] - drift * gain if "bias" in w else -drift * gain, x)
+        gain = (inverse * w["weight"] if "weight" in w else inverse).astype(x.dtype)
+        shift = (w["bias"] if "bias" in w else 0) - mean * gain
+        y = x * _channels(gain, x)
+        y += _channels(shift, x)
 
         def backward(dy: Array) -> Gradients:
-            dbias, dscale = _row_sums(dy, x - _channels(mean, x))
-            dscale -= drift * dbias
+            dbias, products = _row_sums(dy, x)
+            dscale = products - mean * dbias
             grads = _params(w, run, dscale * inverse, dbias)
             dvariance = dscale * gain * inverse * inverse * -0.5
-            dmoments = np.stack([-dbias * gain, dvariance, np.zeros_like(mean)])
-            return (dy * _channels(gain, x), dmoments), grads
+            dx = np.multiply(dy, _channels(gain, x), out=dy if run.spend else None)
+            return (dx, np.array([-dbias * gain, dvariance, np.zeros_like(mean)])), grads
 
         return y, backward
 
