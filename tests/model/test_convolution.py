@@ -70,14 +70,15 @@ def computed(kernel: Convolution, x: Array, weight: Array, bias: Array, dy: Arra
 
 
 def forced(shapes: Shapes) -> list[Convolution]:
-    """The chosen convolution, with each path in each place, and col2im."""
+    """The chosen convolution, with each path in each place, with columns shared or not, and col2im."""
     chosen = Convolution.chosen(shapes)
-    kernels = [replace(chosen, path=path) for path in candidates(shapes)]
-    kernels += [replace(chosen, weight_path=path) for path in candidates(shapes, weight=True)]
-    kernels.append(replace(chosen, input_path=None))
+    kernels = [chosen, *(replace(chosen, path=path) for path in candidates(shapes))]
+    alone = replace(chosen, input_path=None, shares=False)
+    kernels += [replace(alone, weight_path=path) for path in candidates(shapes, weight=True)]
     gradient = Convolution.gradient_shapes(shapes)
     if gradient is not None:
-        kernels += [replace(chosen, input_path=path) for path in candidates(gradient)]
+        kernels += [replace(alone, input_path=path) for path in candidates(gradient)]
+        kernels += [replace(alone, input_path=path, shares=True) for path in candidates(gradient, weight=True)]
     return kernels
 
 

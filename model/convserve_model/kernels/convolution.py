@@ -4,14 +4,15 @@ cache; backward takes what follows back block by block, and then each gradient i
 How products are formed is the paths' business: one each for the output, the weight's gradient and the input's.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from convserve_model.kernels.costs import Shapes, cheapest, col2im_cost, rows_of_strip
+from convserve_model.kernels.costs import Shapes, cheapest, cheapest_shared, col2im_cost, rows_of_strip
 from convserve_model.kernels.paths import Path
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.pooling import MaxPool
@@ -24,7 +25,8 @@ from convserve_model.remembered import remembered
 class Convolution:
     """Cross-correlation with weight [Cout,Cin/groups,kh,kw] and bias [Cout], PyTorch's Conv2d, and its followers.
 
-    A follower reads the strip before it: an elementwise kernel, or a pool whose windows do not overlap. Bits are those
+    Where `shares` holds and both are asked for, the weight's gradient reads the columns (the path's operand) of dL/dy that
+    the input's is made of. A follower reads the strip before it: an elementwise kernel, or a pool whose windows do not overlap. Bits are those
     of the followers by themselves. `input_path` None means the adjoint of im2col (col2im).
     """
 
@@ -33,6 +35,7 @@ class Convolution:
     path: Path
     weight_path: Path
     input_path: Path | None
+    shares: bool = False
     followers: tuple[Kernel, ...] = ()
     fresh: ClassVar[bool] = True
 
@@ -45,11 +48,15 @@ class Convolution:
     def chosen(cls, shapes: Shapes) -> "Convolution":
         """With the cheapest paths for these shapes."""
         path, _ = cheapest(shapes)
-        weight_path, _ = cheapest(shapes, weight=True)
+        weight_path, weight_price = cheapest(shapes, weight=True)
         gradient = cls.gradient_shapes(shapes)
         input_path, price = (None, 0.0) if gradient is None else cheapest(gradient)
         if col2im_cost(shapes) < price:
-            input_path = None
+            input_path, price = None, col2im_cost(shapes)
+        if gradient is not None:
+            shared, shared_price = cheapest_shared(gradient)
+            if shared_price < price + weight_price:
+                return cls(shapes.window, shapes.groups, path, weight_path, shared, shares=True)
         return cls(shapes.window, shapes.groups, path, weight_path, input_path)
 
     @staticmethod
@@ -84,7 +91,7 @@ class Convolution:
             out = np.empty((shape[0], len(block.rows), *shape[2:]), x.dtype) if self.followers else last
             for rows in block.strips:
                 target = out[:, rows.start - block.rows.start : rows.stop - block.rows.start]
-                self.path.correlate(w["path"], self.path.strip(x, rows), target)
+                self.path.correlate(w["path"], self.path.operand(self.path.strip(x, rows)), target)
             if "bias" in w:
                 out += w["bias"]
             closures = []
@@ -99,12 +106,17 @@ class Convolution:
 
         def backward(dy: Array) -> Gradients:
             dout, spaced = self._unfollowed(x, dy, shape, list(zip(blocks, closures, strict=True)), run)
-            grads = self._weight_gradients(w, x, spaced, run) if run.need_params else {}
+            grads = {}
+            if run.need_params and "bias" in w:
+                grads["bias"] = spaced.sum(axis=(1, 2, 3))
+            if run.need_params and not (self.shares and run.need[0]):
+                grads["weight"] = self._weight_gradient(x, spaced, w["weight"].shape, run)
             if not run.need[0]:
                 return (None,), grads
             if self.input_path is None:
                 return (self._scatter(w["columns"], x, spaced),), grads
-            return (self._correlate_input(w["input_path"], x, dout, run),), grads
+            dx, dweight = self._correlate_input(w["input_path"], x, dout, run)
+            return (dx,), grads if dweight is None else {**grads, "weight": dweight}
 
         return y, backward
 
@@ -160,32 +172,31 @@ class Convolution:
             pass
         return dout, spaced
 
-    def _weight_gradients(self, w: Params, x: Array, dout: Array, run: Run) -> dict[str, Array]:
+    def _weight_gradient(self, x: Array, dout: Array, shape: Shape, run: Run) -> Array:
         path = self.weight_path
 
-        def differentiate(rows: range) -> list[Array]:
-            d = np.ascontiguousarray(dout[:, rows.start : rows.stop])
-            dweight = path.weight_gradient(path.strip(x, rows), d)
-            return [dweight, d.reshape(len(d), -1).sum(axis=1)] if "bias" in w else [dweight]
+        def differentiate(rows: range) -> Array:
+            operand = path.operand(path.strip(x, rows))
+            return path.weight_gradient(operand, np.ascontiguousarray(dout[:, rows.start : rows.stop]))
 
-        dweight, *dbias = (
-            sum(parts[1:], start=parts[0])
-            for parts in zip(*run.map(differentiate, self._strips(path, len(x), dout.shape)), strict=True)
-        )
-        grads = {"weight": path.unpack(dweight, w["weight"].shape)}
-        return {**grads, "bias": dbias[0]} if dbias else grads
+        return path.unpack(_summed(run.map(differentiate, self._strips(path, len(x), dout.shape))), shape)
 
-    def _correlate_input(self, packed: Array, x: Array, dout: Array, run: Run) -> Array:
-        """dL/dx as the convolution of dL/dy, the stride's zeros in between, with the rotated weight."""
+    def _correlate_input(self, packed: Array, x: Array, dout: Array, run: Run) -> tuple[Array, Array | None]:
+        """dL/dx as the convolution of dL/dy, the stride's zeros in between, with the rotated weight; and, if the columns
+        are shared, the rotated weight's gradient turned back: its output's gradient, so to say, is x."""
         assert self.input_path is not None
-        path, dx = self.input_path, np.empty(x.shape, x.dtype)
+        path, dx, shares = self.input_path, np.empty(x.shape, x.dtype), self.shares and run.need_params
 
-        def correlate(rows: range) -> None:
-            path.correlate(packed, path.strip(dout, rows), dx[:, rows.start : rows.stop])
+        def correlate(rows: range) -> Array | None:
+            operand = path.operand(path.strip(dout, rows))
+            path.correlate(packed, operand, dx[:, rows.start : rows.stop])
+            return path.weight_gradient(operand, np.ascontiguousarray(x[:, rows.start : rows.stop])) if shares else None
 
-        for _ in run.map(correlate, self._strips(path, len(dout), x.shape)):
-            pass
-        return dx
+        parts = list(run.map(correlate, self._strips(path, len(dout), x.shape)))
+        if not shares:
+            return dx, None
+        rotated = path.unpack(_summed(parts), (len(x), len(dout) // self.groups, *self.window.size))
+        return dx, _rotated(rotated, self.groups)
 
     def _scatter(self, packed: Array, x: Array, dout: Array) -> Array:
         """dL/dx by col2im, strips in order: they overlap."""
@@ -237,8 +248,14 @@ def _blocks(strips: list[range], merged: int, finished: int) -> list[Block]:
     return blocks
 
 
+def _summed(parts: Iterable[Any]) -> Array:
+    """In order."""
+    first, *others = parts
+    return np.asarray(sum(others, start=first))
+
+
 def _rotated(weight: Array, groups: int) -> Array:
-    """[Cout,Cin/g,kh,kw] -> [Cin,Cout/g,kh,kw], turned by half a turn."""
+    """[Cout,Cin/g,kh,kw] -> [Cin,Cout/g,kh,kw], turned by half a turn; its own inverse."""
     cout, c, kh, kw = weight.shape
     turned = weight[:, :, ::-1, ::-1].reshape(groups, cout // groups, c, kh, kw)
     return turned.swapaxes(1, 2).reshape(groups * c, cout // groups, kh, kw)

@@ -91,6 +91,19 @@ def candidates(shapes: Shapes, *, weight: bool = False) -> Iterator[Path]:
                 yield Winograd(window, tile)
 
 
+@lru_cache(maxsize=4096)
+def cheapest_shared(gradient: Shapes) -> tuple[Path, float]:
+    """The path for the input's gradient (the output of these shapes) and the weight's from the same columns."""
+    priced = [(path, shared_cost(path, gradient)) for path in candidates(gradient, weight=True)]
+    return min(priced, key=lambda pair: pair[1])
+
+
+def shared_cost(path: Path, gradient: Shapes) -> float:
+    """Of both products with columns that are made once."""
+    once = OPERANDS[type(path)](path, gradient) if type(path) in OPERANDS else 0.0
+    return cost(path, gradient) + cost(path, gradient, weight=True) - once
+
+
 def cost(path: Path, shapes: Shapes, *, weight: bool = False) -> float:
     """Nanoseconds, about."""
     return COSTS[type(path)](path, shapes, weight)
@@ -121,36 +134,48 @@ def _copy(elements: float, run: float) -> float:
     return elements * (ELEMENT + RUN / run)
 
 
+def _im2col_operand(path: Im2col, shapes: Shapes) -> float:
+    free = shapes.window.size == shapes.window.stride == (1, 1)
+    return 3 * CALL if free else _copy(shapes.columns, shapes.run) + 7 * CALL
+
+
 def _im2col(path: Im2col, shapes: Shapes, weight: bool) -> float:
-    window = shapes.window
-    free = window.size == window.stride == (1, 1)
-    calls = (4 if free else 8) * CALL + shapes.groups * PRODUCT
-    rows = shapes.cin * prod(window.size) if weight else shapes.cout
-    return (0 if free else _copy(shapes.columns, shapes.run)) + _product(rows, shapes) + calls
+    rows = shapes.cin * prod(shapes.window.size) if weight else shapes.cout
+    return _im2col_operand(path, shapes) + _product(rows, shapes) + CALL + shapes.groups * PRODUCT
+
+
+def _rowwise_operand(path: RowWise, shapes: Shapes) -> float:
+    (kh, kw), taken = shapes.window.size, shapes.window.stride[0]
+    return _copy(shapes.cin * kw * shapes.positions * min(kh, taken), shapes.run) + (6 + kw) * CALL
 
 
 def _rowwise(path: RowWise, shapes: Shapes, weight: bool) -> float:
-    (kh, kw), rows = shapes.window.size, shapes.output[0]
-    taps = shapes.cin * kw * shapes.positions * min(kh, shapes.window.stride[0])
     outputs = shapes.cout * shapes.positions
     turned = outputs * 1.0 if weight else _copy(outputs, shapes.run)
-    products = rows * (PRODUCT + WEIGHT * shapes.weights)
-    multiplied = _product(shapes.cin * kh * kw if weight else shapes.cout, shapes)
-    return _copy(taps, shapes.run) + turned + multiplied + products + (10 + kw) * CALL
+    products = shapes.output[0] * (PRODUCT + WEIGHT * shapes.weights)
+    multiplied = _product(shapes.cin * prod(shapes.window.size) if weight else shapes.cout, shapes)
+    return _rowwise_operand(path, shapes) + turned + multiplied + products + 4 * CALL
+
+
+def _winograd_operand(path: Winograd, shapes: Shapes) -> float:
+    points = prod(path.inputs)
+    elements = points * shapes.cin * _tiles(path, shapes)
+    return elements * 2 * points * FLOP * 1.5 + _copy(elements, shapes.n) + (points + 6) * CALL
 
 
 def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
-    mh, mw = path.tile
-    points = prod(path.inputs)
-    ho, wo = shapes.output
-    tiles = -(-ho // mh) * -(-wo // mw) * shapes.n
-    inputs, outputs = shapes.cin * tiles, shapes.cout * tiles
-    transforms = 2 * points * FLOP * 1.5 * (points * inputs + mh * mw * outputs)
+    outputs, points = shapes.cout * _tiles(path, shapes), prod(path.inputs)
+    results = prod(path.tile) * outputs
     rows = min(shapes.cin, shapes.cout) if weight else shapes.cout
     products = 2 * points * shapes.cin * outputs * FLOP * (1 + FEW_ROWS / rows)
     weights = points * shapes.cin * shapes.cout * WEIGHT
-    gathered = _copy(points * inputs + mh * mw * outputs, shapes.n)
-    return gathered + transforms + products + weights + (points + mh * mw + 12) * CALL
+    transform = results * 2 * points * FLOP * 1.5 + _copy(results, shapes.n) + (prod(path.tile) + 6) * CALL
+    return _winograd_operand(path, shapes) + products + weights + transform
+
+
+def _tiles(path: Winograd, shapes: Shapes) -> int:
+    (mh, mw), (ho, wo) = path.tile, shapes.output
+    return -(-ho // mh) * -(-wo // mw) * shapes.n
 
 
 def _depthwise(path: Depthwise, shapes: Shapes, weight: bool) -> float:
@@ -180,6 +205,13 @@ COSTS: dict[type[Any], Callable[[Any, Shapes, bool], float]] = {
     Winograd: _winograd,
     Depthwise: _depthwise,
     Dense: _dense,
+}
+
+# Of what `Path.operand` makes, where that is more than a view.
+OPERANDS: dict[type[Any], Callable[[Any, Shapes], float]] = {
+    Im2col: _im2col_operand,
+    RowWise: _rowwise_operand,
+    Winograd: _winograd_operand,
 }
 
 # Elements of work space for each output row, and the multiple that rows should be of.

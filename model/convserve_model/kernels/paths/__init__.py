@@ -20,11 +20,15 @@ class Path(Protocol):
         """What these output rows see of x, with the padding."""
         ...
 
-    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
+    def operand(self, strip: Array) -> Array:
+        """A strip as both products read it."""
+        ...
+
+    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
         """Fills out [Cout,rows,wo,N]."""
         ...
 
-    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """The strip's part of dL/dweight, in a shape of its own; dout [Cout,rows,wo,N]."""
         ...
 

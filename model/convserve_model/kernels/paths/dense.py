@@ -30,16 +30,20 @@ class Dense:
         return matrix.reshape(self.groups, -1, c * matrix.shape[3])
 
     def strip(self, x: Array, rows: range) -> Array:
-        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        """What these output rows see of x [C,H,W,N]: all."""
         return x
 
-    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
-        """strip [C,H,W,N] -> out [Cout,ho,wo,N]."""
-        np.matmul(packed, self._flat(strip), out=self._flat(out))
+    def operand(self, strip: Array) -> Array:
+        """[C,H,W,N] -> [g,C/g*H*W,N]."""
+        return self._flat(strip)
 
-    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+        """operand -> out [Cout,ho,wo,N]."""
+        np.matmul(packed, operand, out=self._flat(out))
+
+    def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """[g,Cout/g*ho*wo,C/g*H*W]."""
-        return np.asarray(self._flat(dout) @ self._flat(strip).transpose(0, 2, 1))
+        return np.asarray(self._flat(dout) @ operand.transpose(0, 2, 1))
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""

@@ -31,21 +31,25 @@ class Depthwise:
         return matrix.reshape(len(weight), 1, 1, block, kh * width)
 
     def strip(self, x: Array, rows: range) -> Array:
-        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        """What these output rows see of x [C,H,W,N]."""
         return self.window.strip(x, rows, whole=(1, self._block[0]))
 
-    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
-        """strip [C,h,w,N] -> out [C,rows,wo,N]."""
+    def operand(self, strip: Array) -> Array:
+        """The strip itself: the products read it in different ways."""
+        return strip
+
+    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+        """operand [C,h,w,N] -> out [C,rows,wo,N]."""
         (kh, _), (sh, sw), (block, width) = self.window.size, self.window.stride, self._block
-        (c, h, _, n), (_, rows, wo, _) = strip.shape, out.shape
+        (c, h, _, n), (_, rows, wo, _) = operand.shape, out.shape
         count = -(-wo // block)
-        memory = np.empty((c, count, h, width, n), strip.dtype)
+        memory = np.empty((c, count, h, width, n), operand.dtype)
         for b in range(count):
-            memory[:, b] = strip[:, :, b * block * sw : b * block * sw + width]
+            memory[:, b] = operand[:, :, b * block * sw : b * block * sw + width]
         row = width * n
         strides = (count * h * row, h * row, sh * row, n, 1)
         operands = np.ndarray(
-            (c, count, rows, kh * width, n), strip.dtype, memory, 0, tuple(strip.itemsize * s for s in strides)
+            (c, count, rows, kh * width, n), operand.dtype, memory, 0, tuple(operand.itemsize * s for s in strides)
         )
         whole = out if count * block == wo else np.empty((c, rows, count * block, n), out.dtype)
         blocks = whole.reshape(c, rows, count, block, n, copy=False)
@@ -53,20 +57,20 @@ class Depthwise:
         if whole is not out:
             out[...] = whole[:, :, :wo]
 
-    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """[kh*kw,C]: each tap's products, summed."""
-        c = len(strip)
+        c = len(operand)
         rows = range(dout.shape[1])
         taps = [(i, j) for i in range(self.window.size[0]) for j in range(self.window.size[1])]
         if self.window.stride != (1, 1):
             flat = dout.reshape(c, -1)
-            wide = strip[:, :, : self.window.span(1, self.columns)[1]]
+            wide = operand[:, :, : self.window.span(1, self.columns)[1]]
             return np.stack([np.vecdot(flat, self.window.tap(wide, i, j, rows).reshape(c, -1)) for i, j in taps])
-        _, _, w, n = strip.shape
+        _, _, w, n = operand.shape
         padded = np.zeros((c, len(rows), w, n), dout.dtype)  # as wide as the strip: a tap is a shift of the whole
         padded[:, :, : self.columns] = dout
         length = (len(rows) * w - w + self.columns) * n
-        flat, image = padded.reshape(c, -1)[:, :length], np.ascontiguousarray(strip).reshape(c, -1)
+        flat, image = padded.reshape(c, -1)[:, :length], np.ascontiguousarray(operand).reshape(c, -1)
         shifts = [(i * w + j * self.window.dilation[1]) * n for i, j in taps]
         return np.stack([np.vecdot(flat, image[:, shift : shift + length]) for shift in shifts])
 

@@ -29,29 +29,33 @@ class Im2col:
         return weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
 
     def strip(self, x: Array, rows: range) -> Array:
-        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        """What these output rows see of x [C,H,W,N]."""
         return self.window.strip(x, rows)
 
-    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
-        """strip [C,h,w,N] -> out [Cout,rows,wo,N]."""
-        np.matmul(packed, self._columns(strip), out=out.reshape(*packed.shape[:2], -1, copy=False))
+    def operand(self, strip: Array) -> Array:
+        """[C,h,w,N] -> [g,C/g*kh*kw,rows*wo*N]."""
+        columns = self.window.view(strip)
+        return columns.reshape(self.groups, columns[: len(columns) // self.groups, :, :, 0, 0, 0].size, -1)
+
+    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+        """operand -> out [Cout,rows,wo,N]."""
+        np.matmul(packed, operand, out=out.reshape(*packed.shape[:2], -1, copy=False))
 
     def plan(self, packed: Array, x: Array, rows: range, out: Array) -> list[Callable[[], Any]]:
         """`correlate` on the strip of these rows, as calls."""
         strip, calls = self.window.planned_strip(x, rows)
         view = self.window.view(strip)
-        columns = self._columns(strip)
+        columns = self.operand(strip)
         if not np.may_share_memory(columns, strip):
             calls.append(partial(np.copyto, columns.reshape(view.shape), view))
         return [*calls, partial(np.matmul, packed, columns, out.reshape(*packed.shape[:2], -1, copy=False))]
 
-    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """[g,Cout/g,CKK/g]; the transposed product is faster, but transposing many weights back costs more."""
-        g, columns = self.groups, self._columns(strip)
-        dmatrix = dout.reshape(g, dout.shape[0] // g, -1)
-        if columns.shape[1] * dmatrix.shape[1] > MANY * columns.shape[2]:
-            return np.asarray(dmatrix @ columns.transpose(0, 2, 1))
-        return np.asarray((columns @ dmatrix.transpose(0, 2, 1)).transpose(0, 2, 1))
+        dmatrix = dout.reshape(self.groups, dout.shape[0] // self.groups, -1)
+        if operand.shape[1] * dmatrix.shape[1] > MANY * operand.shape[2]:
+            return np.asarray(dmatrix @ operand.transpose(0, 2, 1))
+        return np.asarray((operand @ dmatrix.transpose(0, 2, 1)).transpose(0, 2, 1))
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
@@ -62,7 +66,3 @@ class Im2col:
         g, out = self.groups, dout.shape[0] // self.groups
         dcolumns = packed.transpose(0, 2, 1) @ dout.reshape(g, out, -1)
         return dcolumns.reshape(-1, *self.window.size, *dout.shape[1:])
-
-    def _columns(self, strip: Array) -> Array:
-        columns = self.window.view(strip)
-        return columns.reshape(self.groups, columns[: len(columns) // self.groups, :, :, 0, 0, 0].size, -1)

@@ -26,36 +26,41 @@ class RowWise:
         return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
 
     def strip(self, x: Array, rows: range) -> Array:
-        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        """What these output rows see of x [C,H,W,N]."""
         return self.window.strip(x, rows)
 
-    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
-        """strip [C,h,w,N] -> out [Cout,rows,wo,N]."""
+    def operand(self, strip: Array) -> Array:
+        """[C,h,w,N] -> [h,kw,C,wo*N+GAP]: each input row for each horizontal tap; the gap is not filled."""
+        kw, sw, dw = self.window.size[1], self.window.stride[1], self.window.dilation[1]
+        c, h, w, n = strip.shape
+        wo = (w - dw * (kw - 1) - 1) // sw + 1
+        columns = np.empty((h, kw, c, wo * n + GAP), strip.dtype)
+        taps = columns[..., : wo * n].reshape(h, kw, c, wo, n, copy=False)
+        for j in range(kw):
+            taps[:, j] = strip[:, :, j * dw : j * dw + sw * (wo - 1) + 1 : sw].transpose(1, 0, 2, 3)
+        return columns
+
+    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+        """operand -> out [Cout,rows,wo,N]."""
         cout, rows, wo, n = out.shape
         block = BLOCK if wo * n % BLOCK == 0 else wo * n
-        products = packed @ self._operands(strip, rows, wo, block)  # [rows,blocks,Cout,block]
+        products = packed @ self._operands(operand, rows, block)  # [rows,blocks,Cout,block]
         out.reshape(cout, rows, -1, block, copy=False)[...] = products.transpose(2, 0, 1, 3)
 
-    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """[kh*kw*C,Cout]."""
         cout, rows, wo, n = dout.shape
         transposed = np.ascontiguousarray(dout.reshape(cout, rows, -1).transpose(1, 2, 0))
-        return np.asarray((self._operands(strip, rows, wo, wo * n)[:, 0] @ transposed).sum(axis=0))
+        return np.asarray((self._operands(operand, rows, wo * n)[:, 0] @ transposed).sum(axis=0))
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
         cout, c, kh, kw = shape
         return total.reshape(kh, kw, c, cout).transpose(3, 2, 0, 1)
 
-    def _operands(self, strip: Array, rows: int, wo: int, block: int) -> Array:
+    def _operands(self, operand: Array, rows: int, block: int) -> Array:
         """[rows,wo*N/block,kh*kw*C,block]: what each block of each output row sees, as overlapping views."""
-        (kh, kw), (sh, sw), (_, dw) = self.window.size, self.window.stride, self.window.dilation
-        c, h, _, n = strip.shape
-        line = wo * n + GAP
-        memory = np.empty((h, kw, c, line), strip.dtype)
-        taps = memory[..., : wo * n].reshape(h, kw, c, wo, n, copy=False)
-        for j in range(kw):
-            taps[:, j] = strip[:, :, j * dw : j * dw + sw * (wo - 1) + 1 : sw].transpose(1, 0, 2, 3)
-        strides = (sh * kw * c * line, block, line, 1)
-        shape = (rows, wo * n // block, kh * kw * c, block)
-        return np.ndarray(shape, strip.dtype, memory, 0, tuple(stride * strip.itemsize for stride in strides))
+        _, kw, c, line = operand.shape
+        strides = (self.window.stride[0] * kw * c * line, block, line, 1)
+        shape = (rows, (line - GAP) // block, self.window.size[0] * kw * c, block)
+        return np.ndarray(shape, operand.dtype, operand, 0, tuple(stride * operand.itemsize for stride in strides))

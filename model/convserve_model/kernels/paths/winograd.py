@@ -41,27 +41,37 @@ class Winograd:
         return (g @ weight.reshape(-1, TAPS * TAPS).T).reshape(-1, *weight.shape[:2])
 
     def strip(self, x: Array, rows: range) -> Array:
-        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        """What these output rows see of x [C,H,W,N]."""
         return self.window.strip(x, rows, whole=self.tile)
 
-    def correlate(self, packed: Array, strip: Array, out: Array) -> None:
-        """strip [C,h,w,N] -> out [Cout,rows,wo,N]."""
-        inputs = self._points(strip)
-        products = np.empty((len(out), *inputs.shape[1:]), out.dtype)
-        np.matmul(packed, inputs.transpose(1, 0, 2), out=products.transpose(1, 0, 2))
+    def operand(self, strip: Array) -> Array:
+        """V [C,points,tiles*N]: the tiles' inputs, transformed."""
+        (mh, mw), (c, h, w, n) = self.tile, strip.shape
+        th, tw = (h - TAPS + 1) // mh, (w - TAPS + 1) // mw
+        ah, aw = self.inputs
+        tiles = np.empty((c, ah, aw, th, tw, n), strip.dtype)
+        for i in range(ah):
+            for j in range(aw):
+                tiles[:, i, j] = strip[:, i : i + mh * (th - 1) + 1 : mh, j : j + mw * (tw - 1) + 1 : mw]
+        return transforms(self.tile, strip.dtype).input @ tiles.reshape(c, ah * aw, th * tw * n)
+
+    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+        """V -> out [Cout,rows,wo,N]."""
+        products = np.empty((len(out), *operand.shape[1:]), out.dtype)
+        np.matmul(packed, operand.transpose(1, 0, 2), out=products.transpose(1, 0, 2))
         mh, mw = self.tile
         tiles = transforms(self.tile, out.dtype).output @ products
-        tiles = tiles.reshape(len(out), mh, mw, *self._tiles(strip), out.shape[-1])
+        tiles = tiles.reshape(len(out), mh, mw, *self._tiles(out), out.shape[-1])
         for i in range(mh):
             for j in range(mw):
                 target = out[:, i::mh, j::mw]
                 target[...] = tiles[:, i, j, : target.shape[1], : target.shape[2]]
 
-    def weight_gradient(self, strip: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """dU [points,C,Cout]."""
         mh, mw = self.tile
         cout, rows, wo, n = dout.shape
-        th, tw = self._tiles(strip)
+        th, tw = self._tiles(dout)
         whole = rows == th * mh and wo == tw * mw
         dtiles = (np.empty if whole else np.zeros)((cout, mh, mw, th, tw, n), dout.dtype)
         for i in range(mh):
@@ -70,7 +80,7 @@ class Winograd:
                 dtiles[:, i, j, : source.shape[1], : source.shape[2]] = source
         adjoint = transforms(self.tile, dout.dtype).output.T
         dproducts = adjoint @ dtiles.reshape(cout, mh * mw, -1)  # [Cout,points,tiles*N]
-        return np.asarray(self._points(strip).transpose(1, 0, 2) @ dproducts.transpose(1, 2, 0))
+        return np.asarray(operand.transpose(1, 0, 2) @ dproducts.transpose(1, 2, 0))
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
@@ -78,20 +88,10 @@ class Winograd:
         cout, c = shape[:2]
         return (g.T @ total.reshape(len(total), -1)).reshape(-1, c, cout).transpose(2, 1, 0).reshape(shape)
 
-    def _tiles(self, strip: Array) -> Pair:
-        (mh, mw), (_, h, w, _) = self.tile, strip.shape
-        return (h - TAPS + 1) // mh, (w - TAPS + 1) // mw
-
-    def _points(self, strip: Array) -> Array:
-        """V [C,points,tiles*N]: the tiles' inputs, transformed."""
-        (mh, mw), (th, tw) = self.tile, self._tiles(strip)
-        c, _, _, n = strip.shape
-        ah, aw = self.inputs
-        tiles = np.empty((c, ah, aw, th, tw, n), strip.dtype)
-        for i in range(ah):
-            for j in range(aw):
-                tiles[:, i, j] = strip[:, i : i + mh * (th - 1) + 1 : mh, j : j + mw * (tw - 1) + 1 : mw]
-        return transforms(self.tile, strip.dtype).input @ tiles.reshape(c, ah * aw, th * tw * n)
+    def _tiles(self, out: Array) -> Pair:
+        """Of an output: down and across."""
+        (mh, mw), (_, rows, wo, _) = self.tile, out.shape
+        return -(-rows // mh), -(-wo // mw)
 
 
 @dataclass(frozen=True)
