@@ -258,4 +258,5 @@ def _rotated(weight: Array, groups: int) -> Array:
     """[Cout,Cin/g,kh,kw] -> [Cin,Cout/g,kh,kw], turned by half a turn; its own inverse."""
     cout, c, kh, kw = weight.shape
     turned = weight[:, :, ::-1, ::-1].reshape(groups, cout // groups, c, kh, kw)
-    return turned.swapaxes(1, 2).reshape(groups * c, cout // groups, kh, kw)
+    back = turned.swapaxes(1, 2).reshape(groups * c, cout // groups, kh, kw)
+    return np.ascontiguousarray(back)  # BLAS takes no negative strides

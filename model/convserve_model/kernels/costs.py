@@ -22,6 +22,7 @@ from convserve_model.protocols import Pair
 FLOP = 0.009  # of a large matrix product
 FEW_ROWS = 8  # a product with so many rows takes twice as long for each flop
 ELEMENT, RUN = 0.1, 6.0  # of a copy: each element, and each contiguous run of them
+APART = 8  # what a long run of elements that lie apart is like
 WEIGHT = 0.3  # of each weight, each time that a product reads it
 PRODUCT = 150.0  # of each small product in a stack
 CALL = 1500.0  # of each NumPy call
@@ -62,8 +63,10 @@ class Shapes:
 
     @property
     def run(self) -> int:
-        """Elements that one tap sees side by side."""
-        return self.output[1] * self.n if self.window.stride[1] == 1 else self.n
+        """Elements that one tap sees side by side; those of one image are one run, though they lie apart."""
+        if self.window.stride[1] == 1:
+            return self.output[1] * self.n
+        return self.n if self.n > 1 else min(self.output[1], APART)
 
 
 @lru_cache(maxsize=4096)

@@ -64,5 +64,6 @@ class Im2col:
     def input_columns(self, packed: Array, dout: Array) -> Array:
         """dL/dcolumns [C,kh,kw,rows,wo,N], which `Window.scatter` adds up."""
         g, out = self.groups, dout.shape[0] // self.groups
-        dcolumns = packed.transpose(0, 2, 1) @ dout.reshape(g, out, -1)
+        product = np.multiply if out == 1 else np.matmul  # BLAS is slow at outer products
+        dcolumns = product(packed.transpose(0, 2, 1), dout.reshape(g, out, -1))
         return dcolumns.reshape(-1, *self.window.size, *dout.shape[1:])
