@@ -74,7 +74,8 @@ class Convolution:
             if self.input_path is None:
                 packed["columns"] = self._im2col.pack(w["weight"])
             else:
-                packed["input_path"] = self.input_path.pack(_rotated(w["weight"], self.groups))
+                rotated = np.ascontiguousarray(_rotated(w["weight"], self.groups))  # BLAS takes no negative strides
+                packed["input_path"] = self.input_path.pack(rotated)
         if "bias" in w:
             packed["bias"] = w["bias"][:, None, None, None]
         return packed
@@ -249,14 +250,15 @@ def _blocks(strips: list[range], merged: int, finished: int) -> list[Block]:
 
 
 def _summed(parts: Iterable[Any]) -> Array:
-    """In order."""
-    first, *others = parts
-    return np.asarray(sum(others, start=first))
+    """In order, over the first."""
+    total, *others = parts
+    for part in others:
+        total += part
+    return np.asarray(total)
 
 
 def _rotated(weight: Array, groups: int) -> Array:
     """[Cout,Cin/g,kh,kw] -> [Cin,Cout/g,kh,kw], turned by half a turn; its own inverse."""
     cout, c, kh, kw = weight.shape
     turned = weight[:, :, ::-1, ::-1].reshape(groups, cout // groups, c, kh, kw)
-    back = turned.swapaxes(1, 2).reshape(groups * c, cout // groups, kh, kw)
-    return np.ascontiguousarray(back)  # BLAS takes no negative strides
+    return turned.swapaxes(1, 2).reshape(groups * c, cout // groups, kh, kw)

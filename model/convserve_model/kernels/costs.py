@@ -28,7 +28,7 @@ PRODUCT = 150.0  # of each small product in a stack
 CALL = 1500.0  # of each NumPy call
 STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
 FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
-PARTS, PART_WORK = 4, 4e6  # how many, and the least multiplications of each
+PARTS, PART_WORK, PART_POSITIONS = 4, 4e6, 32  # how many, the least multiplications and positions of each
 DENSE = 1 << 16  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
 
@@ -122,8 +122,9 @@ def rows_of_strip(path: Path, groups: int, cin: int, cout: int, ho: int, wo: int
     space, multiple = SPACES[type(path)](path, cin, cout, wo, n)
     rows = ho if not space else STRIP // space
     if n < FEW_IMAGES and space:
-        work = cin * cout // groups * prod(path.window.size) * ho * wo * n
-        rows = min(rows, -(-ho // max(1, min(PARTS, int(work / PART_WORK)))))
+        positions = ho * wo * n
+        work = cin * cout // groups * prod(path.window.size) * positions
+        rows = min(rows, -(-ho // max(1, min(PARTS, int(work / PART_WORK), positions // PART_POSITIONS))))
     return max(multiple, rows // multiple * multiple)
 
 
