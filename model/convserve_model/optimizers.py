@@ -10,6 +10,7 @@ import numpy as np
 from convserve_model import ranges
 from convserve_model.protocols import Array
 
+Slot = tuple[Array, Array]  # what it was, where it goes
 BLOCK = 1 << 16  # elements of one pass: less costs calls, more the L2 cache
 PART = 1 << 18  # elements that are worth a thread
 
@@ -23,8 +24,8 @@ class Optimizer(Protocol):
         """The names of its state vectors, PyTorch's."""
         ...
 
-    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
-        """Moves one block of p by gradient g (which it may overwrite); `step` counts from 1 since it began."""
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Slot], out: Array, *, rate: float, step: int) -> None:
+        """One block of p, moved by gradient g (which may be overwritten), into `out`; `step` counts from 1 on."""
         ...
 
 
@@ -50,13 +51,13 @@ def update(
         finite = True
         for first in range(start, min(start + PART, p.size), BLOCK):
             block = slice(first, min(first + BLOCK, p.size, start + PART))
-            moved[block] = p[block]
-            for name, slot in fresh.items():
-                slot[block] = slots[name][block] if name in slots else 0
-            own = {name: slot[block] for name, slot in fresh.items()}
-            optimizer.apply(moved[block], g[block], own, rate=rate, step=step)
-            size = block.stop - block.start  # 0 times a finite number is 0, else NaN
-            finite &= all(vector @ zeros[:size] == 0 for vector in (moved[block], *own.values()))
+            nothing = zeros[: block.stop - block.start]
+            own = {
+                name: (slots[name][block] if name in slots else nothing, slot[block]) for name, slot in fresh.items()
+            }
+            optimizer.apply(p[block], g[block], own, moved[block], rate=rate, step=step)
+            # 0 times a finite number is 0, else NaN
+            finite &= all(vector[block] @ nothing == 0 for vector in (moved, *fresh.values()))
         return bool(finite)
 
     return moved, fresh, all(list(over(part, range(0, p.size, PART))))
@@ -102,15 +103,17 @@ class SGD:
     def slots(self) -> tuple[str, ...]:
         return ("momentum_buffer",) if self.momentum else ()
 
-    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Slot], out: Array, *, rate: float, step: int) -> None:
         if self.weight_decay:
             g += self.weight_decay * p
+        move = g
         if self.momentum:
-            buffer = slots["momentum_buffer"]
-            buffer *= self.momentum
-            buffer += g
-            g = g + self.momentum * buffer if self.nesterov else buffer
-        p -= rate * g
+            move = _accumulated(*slots["momentum_buffer"], self.momentum, g)
+            if self.nesterov:
+                g += self.momentum * move
+                move = g
+        np.multiply(move, rate, out=g)
+        np.subtract(p, g, out=out)
 
 
 @dataclass(frozen=True)
@@ -126,10 +129,10 @@ class Adam:
     def __post_init__(self) -> None:
         _check_adam(self.learning_rate, self.betas, self.eps, self.weight_decay)
 
-    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Slot], out: Array, *, rate: float, step: int) -> None:
         if self.weight_decay:
             g += self.weight_decay * p
-        _adam(p, g, slots, self.betas, self.eps, rate, step)
+        np.subtract(p, _adam(g, slots, self.betas, self.eps, rate, step), out=out)
 
 
 @dataclass(frozen=True)
@@ -145,9 +148,9 @@ class AdamW:
     def __post_init__(self) -> None:
         _check_adam(self.learning_rate, self.betas, self.eps, self.weight_decay)
 
-    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
-        p *= 1 - rate * self.weight_decay
-        _adam(p, g, slots, self.betas, self.eps, rate, step)
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Slot], out: Array, *, rate: float, step: int) -> None:
+        np.multiply(p, 1 - rate * self.weight_decay, out=out)
+        out -= _adam(g, slots, self.betas, self.eps, rate, step)
 
 
 @dataclass(frozen=True)
@@ -171,19 +174,14 @@ class RMSprop:
     def slots(self) -> tuple[str, ...]:
         return ("square_avg", "momentum_buffer") if self.momentum else ("square_avg",)
 
-    def apply(self, p: Array, g: Array, slots: Mapping[str, Array], *, rate: float, step: int) -> None:
+    def apply(self, p: Array, g: Array, slots: Mapping[str, Slot], out: Array, *, rate: float, step: int) -> None:
         if self.weight_decay:
             g += self.weight_decay * p
-        square = slots["square_avg"]
-        square *= self.alpha
-        square += (1 - self.alpha) * g * g
+        square = _accumulated(*slots["square_avg"], self.alpha, (1 - self.alpha) * g * g)
         move = g / (np.sqrt(square) + self.eps)
         if self.momentum:
-            buffer = slots["momentum_buffer"]
-            buffer *= self.momentum
-            buffer += move
-            move = buffer
-        p -= rate * move
+            move = _accumulated(*slots["momentum_buffer"], self.momentum, move)
+        np.subtract(p, rate * move, out=out)
 
 
 def _check_adam(learning_rate: float, betas: tuple[float, float], eps: float, weight_decay: float) -> None:
@@ -195,17 +193,26 @@ def _check_adam(learning_rate: float, betas: tuple[float, float], eps: float, we
     _not_negative("weight_decay", weight_decay)
 
 
-def _adam(
-    p: Array, g: Array, slots: Mapping[str, Array], betas: tuple[float, float], eps: float, rate: float, step: int
-) -> None:
-    m, v = slots["exp_avg"], slots["exp_avg_sq"]
-    m += (g - m) * (1 - betas[0])
-    v *= betas[1]
-    v += (1 - betas[1]) * g * g
+def _accumulated(was: Array, out: Array, factor: float, share: Array) -> Array:
+    """A running sum, into `out`: what it was times the factor, and a share."""
+    np.multiply(was, factor, out=out)
+    out += share
+    return out
+
+
+def _adam(g: Array, slots: Mapping[str, Slot], betas: tuple[float, float], eps: float, rate: float, step: int) -> Array:
+    """What the parameters lose."""
+    mean, m = slots["exp_avg"]
+    np.subtract(g, mean, out=m)
+    m *= 1 - betas[0]
+    m += mean
+    v = _accumulated(*slots["exp_avg_sq"], betas[1], (1 - betas[1]) * g * g)
     root = np.sqrt(v)
     root /= math.sqrt(1 - betas[1] ** step)
     root += eps
-    p -= (rate / (1 - betas[0] ** step)) * (m / root)
+    np.divide(m, root, out=root)
+    root *= rate / (1 - betas[0] ** step)
+    return root
 
 
 OPTIMIZERS: dict[str, type[SGD | Adam | AdamW | RMSprop]] = {

@@ -54,9 +54,9 @@ class Run(NamedTuple):
 class Kernel(Protocol):
     """A computation on arrays of one microbatch. Frozen; its operands are read-only; its result is new or a view.
 
-    A class may say `overwrites` (it writes over its first operand where `run.overwrite` lets it) and `gives_away` (its
-    result is new, and its backward does not need it), and `fresh` (the gradients that it gives are nobody else's; it may
-    write over the one that it gets where `run.spend` lets it).
+    A class may say `overwrites` (it writes over its first operand where `run.overwrite` lets it), `gives_away` (its
+    result is new, and its backward does not need it) and `fresh` (nobody else holds the gradients that it gives, though
+    one may lie over the gradient that it got, where `run.spend` lets it).
     """
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:

@@ -25,9 +25,9 @@ from convserve_model.remembered import remembered
 class Convolution:
     """Cross-correlation with weight [Cout,Cin/groups,kh,kw] and bias [Cout], PyTorch's Conv2d, and its followers.
 
-    Where `shares` holds and both are asked for, the weight's gradient reads the columns (the path's operand) of dL/dy that
-    the input's is made of. A follower reads the strip before it: an elementwise kernel, or a pool whose windows do not overlap. Bits are those
-    of the followers by themselves. `input_path` None means the adjoint of im2col (col2im).
+    A follower reads the strip before it: an elementwise kernel, or a pool whose windows do not overlap. Bits are those
+    of the followers by themselves. `input_path` None means the adjoint of im2col (col2im). Where `shares` holds and both
+    are asked for, the weight's gradient reads what the input's path makes of dL/dy.
     """
 
     window: Window
@@ -183,8 +183,10 @@ class Convolution:
         return path.unpack(_summed(run.map(differentiate, self._strips(path, len(x), dout.shape))), shape)
 
     def _correlate_input(self, packed: Array, x: Array, dout: Array, run: Run) -> tuple[Array, Array | None]:
-        """dL/dx as the convolution of dL/dy, the stride's zeros in between, with the rotated weight; and, if the columns
-        are shared, the rotated weight's gradient turned back: its output's gradient, so to say, is x."""
+        """dL/dx as the convolution of dL/dy, the stride's zeros in between, with the rotated weight.
+
+        And dL/dweight, where columns are shared: of that convolution with x as the gradient of its output, turned back.
+        """
         assert self.input_path is not None
         path, dx, shares = self.input_path, np.empty(x.shape, x.dtype), self.shares and run.need_params
 

@@ -82,7 +82,7 @@ class Normalize:
         x, (mean, variance, _) = xs
         inverse = 1 / np.sqrt(variance + self.eps)
         gain = (inverse * w["weight"] if "weight" in w else inverse).astype(x.dtype)
-        shift = (w["bias"] if "bias" in w else 0) - mean * gain
+        shift = w.get("bias", 0) - mean * gain
         y = x * _channels(gain, x)
         y += _channels(shift, x)
 
