@@ -7,24 +7,22 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from convserve_model import optimizers, targets
-from convserve_model.errors import InputError, ModelError, NonFiniteError, WeightsError, some, told
+from convserve_model import targets
+from convserve_model.errors import InputError, ModelError, NonFiniteError, some, told
 from convserve_model.executor import Executor, Result
 from convserve_model.footprint import footprint
 from convserve_model.losses import Loss
-from convserve_model.network import Network, Node
+from convserve_model.network import Network
 from convserve_model.prepare import Program, Want, prepare
-from convserve_model.protocols import Array, Check, Params, Reduced, nothing
+from convserve_model.protocols import Array, Check, Params, nothing
 from convserve_model.randomness import Purpose, generator
-from convserve_model.schedules import learning_rate
 from convserve_model.snapshot import Snapshot
+from convserve_model.stepping import GRAD, applied, barriers, fitted, gathered, running
 from convserve_model.training import Training
-
-GRAD = "grad/"
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Engine:
 
     def footprint(self, network: Network, n: int, *, backward: bool = False, train: bool = False) -> int:
         """About how many bytes n images take, at most; known from shapes alone."""
-        whole = train and bool(_barriers(network))
+        whole = train and bool(barriers(network))
         return footprint(network, n, self._executor.pool.threads, backward=backward, whole=whole)
 
     def infer(
@@ -189,20 +187,8 @@ class Engine:
         buffers: Mapping[str, Array] | None = None,
     ) -> Snapshot:
         """One optimizer step with gradients that the caller brings, one for every parameter."""
-        for name, view in snapshot.parameters.items():
-            if name not in gradients:
-                raise WeightsError(
-                    f"the gradient of {name!r} is missing; a step needs one for every parameter", GRAD + name
-                )
-            if gradients[name].shape != view.shape:
-                shape = list(gradients[name].shape)
-                raise WeightsError(f"the gradient of {name!r} has shape {shape}, not {list(view.shape)}", GRAD + name)
-        if extra := sorted(set(gradients) - set(snapshot.parameters)):
-            raise WeightsError(
-                f"the model has no parameter {told(extra[0])}; it has {some(snapshot.parameters)}", GRAD + extra[0]
-            )
-        gradient = snapshot.layout.copied(gradients, snapshot.dtype)
-        return self._apply(training, snapshot, gradient, _fit_buffers(snapshot, buffers or {}))
+        gradient = gathered(snapshot, gradients)
+        return self._apply(training, snapshot, gradient, fitted(snapshot, buffers or {}))
 
     def evaluate(
         self, network: Network, snapshot: Snapshot, x: Array, y: Array, *, loss: Loss, check: Check = nothing
@@ -231,16 +217,10 @@ class Engine:
         )
         if not math.isfinite(result.loss):
             raise NonFiniteError(f"the loss of step {snapshot.step + 1} is {result.loss}; try a smaller learning rate")
-        return self._apply(training, snapshot, gradient, self._buffers(network, snapshot, result)), result.loss
+        return self._apply(training, snapshot, gradient, running(network, snapshot, result.moments)), result.loss
 
-    def _buffers(self, network: Network, snapshot: Snapshot, result: Result) -> dict[str, Array]:
-        """Running statistics after this step."""
-        updated = dict(snapshot.buffers)
-        for node, kernel in _barriers(network):
-            own = {name: snapshot.buffers[f"{node.name}.{name}"] for name in kernel.buffers}
-            fresh = kernel.update(own, result.moments[node.name])
-            updated.update({f"{node.name}.{name}": value for name, value in fresh.items()})
-        return updated
+    def _apply(self, training: Training, snapshot: Snapshot, gradient: Array, buffers: Mapping[str, Array]) -> Snapshot:
+        return applied(training, snapshot, gradient, buffers, over=self._executor.pool.map)
 
     def _run(
         self,
@@ -270,31 +250,10 @@ class Engine:
             check=check,
         )  # fmt: skip
 
-    def _apply(self, training: Training, snapshot: Snapshot, gradient: Array, buffers: Mapping[str, Array]) -> Snapshot:
-        """One optimizer step with a gradient that may be overwritten; NonFiniteError where it would make a NaN or an
-        infinity."""
-        optimizer = training.optimizer
-        rate = learning_rate(training.schedule, optimizer.learning_rate, snapshot.step)
-        with np.errstate(all="ignore"):
-            if training.clip_grad_norm is not None:
-                optimizers.clip_norm(gradient, training.clip_grad_norm)
-            params, slots, finite = optimizers.update(
-                optimizer, snapshot.params, gradient, snapshot.slots, rate=rate, step=snapshot.age + 1,
-                over=self._executor.pool.map,
-            )  # fmt: skip
-        if not finite or not all(np.isfinite(array).all() for array in buffers.values()):
-            raise NonFiniteError(
-                f"step {snapshot.step + 1} would make a weight that is not finite; try a smaller learning rate or"
-                " clip_grad_norm"
-            )
-        return Snapshot(
-            snapshot.layout, params, buffers, {**snapshot.slots, **slots}, snapshot.step + 1, snapshot.age + 1
-        )
-
     def _check_batches(self, network: Network, n: int, size: int) -> None:
         """Batch norm needs more than one value per channel, in the last, smaller batch too."""
         smallest = n % size or min(n, size)
-        for node, _ in _barriers(network):
+        for node, _ in barriers(network):
             _, h, w = network.shapes[node.inputs[0]]
             if smallest * h * w < 2:
                 raise InputError(
@@ -343,29 +302,5 @@ def _packed(program: Program, snapshot: Snapshot) -> Mapping[str, Params]:
 
 
 @lru_cache(maxsize=256)
-def _barriers(network: Network) -> tuple[tuple[Node, Reduced], ...]:
-    """The layers that need the whole batch in training, and what combines its parts."""
-    return tuple(
-        (node, cast(Reduced, kernel))
-        for node in network.nodes
-        for kernel in node.layer.kernels(*(network.shapes[name] for name in node.inputs), n=1, train=True)
-        if getattr(kernel, "reduced", False)
-    )
-
-
-@lru_cache(maxsize=256)
 def _learning(network: Network) -> Want:
     return Want(params=frozenset(network.parameters), loss=True, train=True)
-
-
-def _fit_buffers(snapshot: Snapshot, buffers: Mapping[str, Array]) -> dict[str, Array]:
-    for name, array in buffers.items():
-        if name not in snapshot.buffers:
-            raise WeightsError(
-                f"the model has no buffer {told(name)}; it has {some(snapshot.buffers)}", f"buffer/{name}"
-            )
-        if array.shape != snapshot.buffers[name].shape:
-            needed = list(snapshot.buffers[name].shape)
-            raise WeightsError(f"buffer {name!r} has shape {list(array.shape)}, not {needed}", f"buffer/{name}")
-    fitted = {name: np.array(array, snapshot.buffers[name].dtype) for name, array in buffers.items()}
-    return {**snapshot.buffers, **fitted}

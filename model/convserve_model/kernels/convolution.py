@@ -26,8 +26,8 @@ class Convolution:
     """Cross-correlation with weight [Cout,Cin/groups,kh,kw] and bias [Cout], PyTorch's Conv2d, and its followers.
 
     A follower reads the strip before it: an elementwise kernel, or a pool whose windows do not overlap. Bits are those
-    of the followers by themselves. `input_path` None means the adjoint of im2col (col2im). Where `shares` holds and both
-    are asked for, the weight's gradient reads what the input's path makes of dL/dy.
+    of the followers by themselves. `input_path` None means the adjoint of im2col (col2im). `shares`: where both
+    gradients are asked for, the weight's reads what the path of the input's makes of dL/dy.
     """
 
     window: Window
