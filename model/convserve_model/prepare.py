@@ -7,7 +7,7 @@ from math import prod
 from convserve_model.fusion import fused
 from convserve_model.network import Network
 from convserve_model.ops import Op
-from convserve_model.protocols import Params
+from convserve_model.protocols import Kernel, Params
 
 MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
 SMALL = 1 << 18  # numbers in all values of an inference that is worth a plan (see plans.py), which keeps them
@@ -88,7 +88,7 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     if fuse:
         pruned = fused(pruned, goal, evaluating=not want.backward)
     needed = _plan_needs(pruned, want, set(gradients.values()))
-    planned = _plan_overwrites(_plan_release(_plan_spending(needed, logits, set(gradients.values())), goal))
+    planned = _plan_overwrites(_plan_release(_plan_spending(needed, set(gradients.values())), goal))
     segments = _segments(planned)
     inference = not (want.logits or want.train) and len(segments) == len(sizes) == 1
     numbers = n * sum(map(prod, network.shapes.values()))
@@ -156,18 +156,19 @@ def _plan_overwrites(ops: list[Op]) -> list[Op]:
     return [replace(op, overwrite=free(op)) for op in ops]
 
 
-def _plan_spending(ops: list[Op], logits: str, values: set[str]) -> list[Op]:
+def _plan_spending(ops: list[Op], values: set[str]) -> list[Op]:
     """Marks whose result has a gradient that nobody else holds: a sum, or what one reader made for it alone."""
-    givers: dict[str, list[Op]] = {logits: []}  # of each value that a gradient comes to
-    planned = []
-    for op in reversed(ops):
-        own = givers.get(op.output, [])
-        alone = len(own) > 1 or any(getattr(giver.kernel, "fresh", False) for giver in own)
-        planned.append(replace(op, spend=alone and op.output not in values))
+    givers: dict[str, list[Kernel]] = {op.output: [] for op in ops}
+    for op in ops:
         for name, need in zip(op.inputs, op.need, strict=True):
-            if need and op.output in givers:
-                givers.setdefault(name, []).append(op)
-    return planned[::-1]
+            if need:
+                givers[name] = [*givers.get(name, []), op.kernel]
+
+    def alone(op: Op) -> bool:
+        own = givers[op.output]
+        return op.output not in values and (len(own) > 1 or any(getattr(kernel, "fresh", False) for kernel in own))
+
+    return [replace(op, spend=alone(op)) for op in ops]
 
 
 def _segments(ops: list[Op]) -> tuple[tuple[Op, ...], ...]:
