@@ -37,6 +37,8 @@ class Executor:
         threadpool_limits(1, user_api="blas")
         self.pool = Pool(threads)
         self._plans = Plans()
+        for _ in self.pool.map(_warm_up, range(threads)):
+            pass
 
     def close(self) -> None:
         self.pool.close()
@@ -156,6 +158,15 @@ class Executor:
 
             for _ in self.pool.map(backward, passes):
                 pass
+
+
+def _warm_up(_: int) -> None:
+    """A product that is large enough to touch all pages of the work space that BLAS keeps for a thread.
+
+    OpenBLAS prefetches beyond what a product uses; where the pages are not there yet, that may cost more than the
+    product, each time, in every process that never meets a large one.
+    """
+    np.ones((256, 384), np.float32) @ np.ones((384, 512), np.float32)
 
 
 def _width(target: Array) -> int:
