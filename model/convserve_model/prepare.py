@@ -10,8 +10,8 @@ from convserve_model.ops import Op
 from convserve_model.protocols import Kernel, Params
 
 MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
-SMALL = 1 << 18  # numbers in all values of an inference that is worth a plan (see plans.py), which keeps them
-LIGHT = 1 << 19  # parameters of its network, which are kept too
+SMALL = 1 << 23  # numbers in all values of an inference that is worth a plan (see plans.py), which keeps a part of them
+LIGHT = 1 << 21  # parameters of its network, which are kept too
 ELEMENTS = 1 << 18  # of the largest value of a microbatch, where that allows so many images
 
 

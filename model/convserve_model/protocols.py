@@ -10,6 +10,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from convserve_model.workspace import WorkSpace, own
+
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
@@ -17,7 +19,13 @@ Params = Mapping[str, Any]  # arrays, or what a kernel packed of them
 Gradients = tuple[tuple[Array | None, ...], dict[str, Array]]
 Backward = Callable[[Array], Gradients]
 Check = Callable[[], None]  # called now and then by what may take long; it may raise
-Plan = tuple[Array, list[Callable[[], Any]]]  # a buffer, and the calls that fill it from what the operands hold then
+Call = Callable[[], Any]
+Plan = tuple[Array, list[Call]]  # a buffer, and the calls that fill it from what the operands hold then
+
+
+def own_part(part: int) -> WorkSpace:
+    """The thread's, whatever the part: parts that are made at once run one after the other."""
+    return own()
 
 
 def nothing() -> None:
@@ -49,6 +57,8 @@ class Run(NamedTuple):
     out: Array | None = None  # where the result must go; only followers of a convolution are given one
     into: Mapping[str, Array] | None = None  # where gradients of parameters may go
     spend: bool = False  # the gradient that backward gets is nobody else's
+    empty: Callable[[Shape, Any], Array] = np.empty  # memory for the result
+    space: Callable[[int], WorkSpace] = own_part  # for a part of a plan, which other parts may run beside
 
 
 class Kernel(Protocol):
@@ -76,8 +86,8 @@ class Planning(Kernel, Protocol):
     """A kernel whose inference is a few calls on buffers that stay where they are: for inputs so small that what else
     has to be decided costs as much as the computing."""
 
-    def plan(self, w: Params, *xs: Array) -> Plan | None:
-        """`forward`'s bits; None where there is too much to do for a plan to pay."""
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
+        """`forward`'s bits."""
         ...
 
 

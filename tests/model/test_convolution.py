@@ -6,6 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
+from convserve_model.calls import done
 from convserve_model.kernels.convolution import Convolution
 from convserve_model.kernels.costs import Shapes, candidates, cheapest, rows_of_strip
 from convserve_model.kernels.paths import Path
@@ -13,13 +14,16 @@ from convserve_model.kernels.paths.dense import Dense
 from convserve_model.kernels.paths.depthwise import Depthwise
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.paths.rowwise import RowWise
+from convserve_model.kernels.paths.runs import Runs
+from convserve_model.kernels.paths.taps import Taps
 from convserve_model.kernels.paths.winograd import Winograd
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Run
+from convserve_model.workspace import own
 from tests.model.sketch import Array
 
 TOLERANCE = 2e-6
-PATHS = {Im2col, RowWise, Winograd, Depthwise, Dense}
+PATHS = {Im2col, Runs, Taps, RowWise, Winograd, Depthwise, Dense}
 
 
 def drawn(seed: int) -> Shapes:
@@ -46,7 +50,7 @@ def reference(shapes: Shapes, x: Array, weight: Array, bias: Array, dy: Array) -
     """y, dL/dx, dL/dweight and dL/dbias in float64, tap by tap."""
     window, g = shapes.window, shapes.groups
     x, weight, bias, dy = (array.astype(np.float64) for array in (x, weight, bias, dy))
-    padded = window.pad(x)
+    padded = done(window.pad(x, own()))
     dpadded, dweight = np.zeros_like(padded), np.zeros_like(weight)
     y = np.zeros_like(dy) + bias[:, None, None, None]
     ins, outs = shapes.cin // g, shapes.cout // g
@@ -127,7 +131,9 @@ CHEAPEST: dict[str, tuple[Shapes, type[Path]]] = {
     "many channels, 3x3": (Shapes(Window((3, 3), (1, 1), (1, 1)), 1, 64, 64, (32, 32), 16), Winograd),
     "few channels, 3x3": (Shapes(Window((3, 3), (1, 1), (1, 1)), 1, 16, 16, (32, 32), 16), RowWise),
     "1x1": (Shapes(Window((1, 1), (1, 1), (0, 0)), 1, 64, 128, (16, 16), 16), Im2col),
-    "depthwise": (Shapes(Window((3, 3), (1, 1), (1, 1)), 64, 64, 64, (16, 16), 16), Depthwise),
+    "depthwise": (Shapes(Window((3, 3), (1, 1), (1, 1)), 64, 64, 64, (16, 16), 16), Taps),
+    "depthwise with a stride": (Shapes(Window((3, 3), (2, 2), (1, 1)), 64, 64, 64, (16, 16), 16), Depthwise),
+    "depthwise, one image": (Shapes(Window((3, 3), (1, 1), (1, 1)), 64, 64, 64, (16, 16), 1), Runs),
     "a small image": (Shapes(Window((3, 3), (1, 1), (1, 1)), 1, 1, 2, (4, 4), 64), Dense),
 }  # fmt: skip
 

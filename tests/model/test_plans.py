@@ -7,13 +7,14 @@ import pytest
 
 from convserve_model import Engine, Network, Snapshot, Training
 from convserve_model.executor import Executor
-from convserve_model.plans import MOST, Planned, Plans
+from convserve_model.plans import MOST, Planned, Plans, Values
+from convserve_model.pool import Pool
 from convserve_model.prepare import Program, Want, prepare
 from convserve_model.protocols import Params
 from tests.model.engine_cases import NETWORK, rows, start
 from tests.model.random_networks import case
 from tests.model.sketch import Array, Draw
-from tests.model.test_fusion import LAYERS
+from tests.model.test_fusion import FLAT, LAYERS, POOL, RELU, conv
 
 X, SNAPSHOT = rows(2)[0], start()
 FIXED = [Network.from_dict({"input": [3, 13, 12], "layers": layers}) for layers in LAYERS.values()]
@@ -110,3 +111,29 @@ def test_plans_are_few() -> None:
     assert plans.run(*kept[-1], x, map) is not None
     assert plans.run(*kept[0], x, map) is None
     assert plans.run(*kept[0], x, map) is not None
+
+
+LARGE = Network.from_dict({
+    "input": [16, 32, 32],
+    "layers": [conv(64, padding=1), RELU, conv(64, padding=1), RELU, POOL, FLAT, {"type": "linear", "out_features": 5}],
+})  # fmt: skip
+
+
+def test_parts_of_a_plan_run_side_by_side() -> None:
+    """Blocks of rows of one image on several threads, each with work space of its own: the bits of one thread."""
+    program, weights = prepared(LARGE, 1, LARGE.last.name)
+    x, pool = drawn(LARGE, 1, 2), Pool(3)
+    alone, shared = (Planned(program, weights, x, over).run(x)[LARGE.last.name] for over in (map, pool.map))
+    pool.close()
+    assert alone.tobytes() == shared.tobytes()
+
+
+def test_memory_of_values_is_used_again() -> None:
+    """Once nobody reads what is in it; values that lie in the same memory are all waited for."""
+    memory = Values()
+    first, second = memory.empty((4, 8), np.float32), memory.empty((2, 8), np.float32)
+    flat = first.reshape(-1)
+    memory.release([first], [flat, second])
+    assert not np.shares_memory(memory.empty((4, 8), np.float32), flat)
+    memory.release([flat], [second])
+    assert np.shares_memory(memory.empty((3, 8), np.float32), flat)

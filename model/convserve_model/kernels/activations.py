@@ -8,11 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from convserve_model.calls import done, own
 from convserve_model.kernels.functions import erf, sigmoid, softmax
 from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
 
 SQRT_HALF = math.sqrt(0.5)
 INV_SQRT_TAU = 1 / math.sqrt(2 * math.pi)
+ZERO, INFINITY = np.zeros((), np.float32), np.full((), np.inf, np.float32)  # arrays need not be made of them each time
 
 
 def _gelu(x: Array) -> Array:
@@ -66,8 +68,7 @@ class Relu:
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x of any shape -> y of the same."""
         (x,) = xs
-        out = x if run.out is None and run.overwrite else run.out
-        y = x.clip(0, math.inf, out=out)  # three times as fast as np.maximum with a scalar; keeps NaN too
+        y = done(self.plan(w, x, run=run))
 
         def backward(dy: Array) -> Gradients:
             if not run.need[0]:
@@ -76,10 +77,10 @@ class Relu:
 
         return y, backward
 
-    def plan(self, w: Params, *xs: Array) -> Plan | None:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
         (x,) = xs
-        y = np.empty_like(x)
-        return y, [partial(x.clip, 0, math.inf, out=y)]
+        y = own(x, run)
+        return y, [partial(x.clip, ZERO, INFINITY, out=y)]  # three times as fast as np.maximum with a scalar
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,24 @@ cache; backward takes what follows back block by block, and then each gradient i
 How products are formed is the paths' business: one each for the output, the weight's gradient and the input's.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
+from convserve_model import workspace
+from convserve_model.calls import done, make, together
 from convserve_model.kernels.costs import Shapes, cheapest, cheapest_shared, col2im_cost, rows_of_strip
-from convserve_model.kernels.paths import Path
+from convserve_model.kernels.paths import Differentiable, Path
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.pooling import MaxPool
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Backward, Gradients, Kernel, Params, Plan, Run, Shape
+from convserve_model.protocols import Array, Backward, Call, Gradients, Kernel, Params, Plan, Planning, Run, Shape
 from convserve_model.remembered import remembered
+from convserve_model.workspace import WorkSpace
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Convolution:
     window: Window
     groups: int
     path: Path
-    weight_path: Path
+    weight_path: Differentiable
     input_path: Path | None
     shares: bool = False
     followers: tuple[Kernel, ...] = ()
@@ -53,11 +56,12 @@ class Convolution:
         input_path, price = (None, 0.0) if gradient is None else cheapest(gradient)
         if col2im_cost(shapes) < price:
             input_path, price = None, col2im_cost(shapes)
+        differentiable = cast(Differentiable, weight_path)
         if gradient is not None:
             shared, shared_price = cheapest_shared(gradient)
             if shared_price < price + weight_price:
-                return cls(shapes.window, shapes.groups, path, weight_path, shared, shares=True)
-        return cls(shapes.window, shapes.groups, path, weight_path, input_path)
+                return cls(shapes.window, shapes.groups, path, differentiable, shared, shares=True)
+        return cls(shapes.window, shapes.groups, path, differentiable, input_path)
 
     @staticmethod
     def gradient_shapes(shapes: Shapes) -> Shapes | None:
@@ -88,19 +92,12 @@ class Convolution:
         inner = Run((run.need[0] or run.need_params,), False, run.random, run.map, overwrite=True, spend=run.spend)
 
         def finish(block: Block) -> list[Backward]:
-            last = y[:, block.finished.start : block.finished.stop]
-            out = np.empty((shape[0], len(block.rows), *shape[2:]), x.dtype) if self.followers else last
-            for rows in block.strips:
-                target = out[:, rows.start - block.rows.start : rows.stop - block.rows.start]
-                self.path.correlate(w["path"], self.path.operand(self.path.strip(x, rows)), target)
-            if "bias" in w:
-                out += w["bias"]
+            out = self._before(shape, block, y, np.empty)  # closures keep it
+            make(self._products(w, x, block, out, workspace.own()))
             closures = []
-            if self.followers:
-                runs = [*[inner] * (len(self.followers) - 1), inner._replace(out=last)]
-                for kernel, params, its in zip(self.followers, w["followers"], runs, strict=True):
-                    out, closure = kernel.forward(params, out, run=its)
-                    closures.append(closure)
+            for kernel, params, its in self._following(w, y, block, inner):
+                out, closure = kernel.forward(params, out, run=its)
+                closures.append(closure)
             return closures
 
         closures = list(run.map(finish, blocks))
@@ -121,23 +118,47 @@ class Convolution:
 
         return y, backward
 
-    def plan(self, w: Params, *xs: Array) -> Plan | None:
-        """One strip of columns, and what follows on all of it."""
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
+        """The blocks' calls; those of several blocks side by side."""
         (x,) = xs
-        shape, _, blocks = self._cut(x.shape, len(w["weight"]))
-        if not isinstance(self.path, Im2col) or len(blocks[0].strips) > 1 or len(blocks) > 1:
-            return None
-        y = np.empty(shape, x.dtype)
-        calls = self.path.plan(w["path"], x, blocks[0].rows, y)
+        shape, final, blocks = self._cut(x.shape, len(w["weight"]))
+        y = run.empty(final, x.dtype)
+
+        def calls(block: Block, space: WorkSpace) -> list[Call]:
+            out = self._before(shape, block, y, space.empty)
+            made = self._products(w, x, block, out, space)
+            inner = Run((False,), False, run.random, overwrite=True, empty=space.empty, space=lambda part: space)
+            for kernel, params, its in self._following(w, y, block, inner):
+                out, more = cast(Planning, kernel).plan(params, out, run=its)
+                made += more
+            return made
+
+        return y, together(run.map, [calls(block, run.space(part)) for part, block in enumerate(blocks)])
+
+    def _before(self, shape: Shape, block: "Block", y: Array, empty: Callable[[Shape, Any], Array]) -> Array:
+        """Where a block goes before the followers: into y itself where there are none."""
+        if not self.followers:
+            return y[:, block.rows.start : block.rows.stop]
+        return empty((shape[0], len(block.rows), *shape[2:]), y.dtype)
+
+    def _products(self, w: Params, x: Array, block: "Block", out: Array, space: WorkSpace) -> list[Call]:
+        """The block's strips into out, one after the other."""
+        calls, start = [], space.used
+        for rows in block.strips:
+            space.used = start
+            strip, padding = self.path.strip(x, rows, space)
+            operand, making = self.path.operand(strip, space)
+            target = out[:, rows.start - block.rows.start : rows.stop - block.rows.start]
+            calls += padding + making + self.path.correlate(w["path"], operand, target, space)
         if "bias" in w:
-            calls.append(partial(np.add, y, w["bias"], y))
-        for kernel, params in zip(self.followers, w.get("followers", ()), strict=True):
-            following = kernel.plan(params, y) if hasattr(kernel, "plan") else None
-            if following is None:
-                return None
-            y, more = following
-            calls += more
-        return y, calls
+            calls.append(partial(np.add, out, w["bias"], out))
+        return calls
+
+    def _following(self, w: Params, y: Array, block: "Block", inner: Run) -> "Iterator[tuple[Kernel, Params, Run]]":
+        """The followers; the last one's result goes into y."""
+        last = inner._replace(out=y[:, block.finished.start : block.finished.stop])
+        runs = [*[inner] * (len(self.followers) - 1), last]
+        yield from zip(self.followers, w.get("followers", ()), runs[: len(self.followers)], strict=True)
 
     @remembered
     def _cut(self, x: Shape, cout: int) -> "tuple[Shape, Shape, list[Block]]":
@@ -177,7 +198,8 @@ class Convolution:
         path = self.weight_path
 
         def differentiate(rows: range) -> Array:
-            operand = path.operand(path.strip(x, rows))
+            space = workspace.own()
+            operand = done(path.operand(done(path.strip(x, rows, space)), space))
             return path.weight_gradient(operand, np.ascontiguousarray(dout[:, rows.start : rows.stop]))
 
         return path.unpack(_summed(run.map(differentiate, self._strips(path, len(x), dout.shape))), shape)
@@ -191,14 +213,20 @@ class Convolution:
         path, dx, shares = self.input_path, np.empty(x.shape, x.dtype), self.shares and run.need_params
 
         def correlate(rows: range) -> Array | None:
-            operand = path.operand(path.strip(dout, rows))
-            path.correlate(packed, operand, dx[:, rows.start : rows.stop])
-            return path.weight_gradient(operand, np.ascontiguousarray(x[:, rows.start : rows.stop])) if shares else None
+            space = workspace.own()
+            operand = done(path.operand(done(path.strip(dout, rows, space)), space))
+            make(path.correlate(packed, operand, dx[:, rows.start : rows.stop], space))
+            if not shares:
+                return None
+            given = np.ascontiguousarray(x[:, rows.start : rows.stop])
+            return cast(Differentiable, path).weight_gradient(operand, given)
 
         parts = list(run.map(correlate, self._strips(path, len(dout), x.shape)))
         if not shares:
             return dx, None
-        rotated = path.unpack(_summed(parts), (len(x), len(dout) // self.groups, *self.window.size))
+        rotated = cast(Differentiable, path).unpack(
+            _summed(parts), (len(x), len(dout) // self.groups, *self.window.size)
+        )
         return dx, _rotated(rotated, self.groups)
 
     def _scatter(self, packed: Array, x: Array, dout: Array) -> Array:

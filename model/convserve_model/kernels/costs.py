@@ -15,6 +15,9 @@ from convserve_model.kernels.paths.dense import Dense
 from convserve_model.kernels.paths.depthwise import BLOCK, Depthwise
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.paths.rowwise import RowWise
+from convserve_model.kernels.paths.runs import Runs
+from convserve_model.kernels.paths.shifts import Shifts
+from convserve_model.kernels.paths.taps import Taps
 from convserve_model.kernels.paths.winograd import TAPS, Winograd
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Pair
@@ -25,10 +28,15 @@ ELEMENT, RUN = 0.1, 6.0  # of a copy: each element, and each contiguous run of t
 APART = 8  # what a long run of elements that lie apart is like
 WEIGHT = 0.3  # of each weight, each time that a product reads it
 PRODUCT = 150.0  # of each small product in a stack
+TAP, SUMMED = 40.0, 0.07  # of np.einsum for each run of a tap, and for each of its elements
 CALL = 1500.0  # of each NumPy call
 STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
 FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
-PARTS, PART_WORK, PART_POSITIONS = 4, 4e6, 32  # how many, the least multiplications and positions of each
+PARTS, PART_WORK, PART_POSITIONS = (
+    2,
+    4e6,
+    32,
+)  # how many (each reads all weights), the least multiplications and positions
 DENSE = 1 << 16  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
 
@@ -80,13 +88,19 @@ def candidates(shapes: Shapes, *, weight: bool = False) -> Iterator[Path]:
     """Every path that can compute this within the tolerance."""
     window = shapes.window
     yield Im2col(window, shapes.groups)
+    single = shapes.groups == shapes.cin == shapes.cout
+    if not weight and all(1 in pair for pair in zip(window.stride, window.dilation, strict=True)):
+        if window.size != (1, 1):
+            yield Runs(window, shapes.groups)
+        if single and shapes.n > 1:  # for one image np.einsum takes the taps first, and short runs of them
+            yield Taps(window)
     if _dense_size(shapes) <= DENSE:
         yield Dense(window, shapes.groups, shapes.size)
     if window.dilation[0] > 1:
         return
     if shapes.groups == 1:
         yield RowWise(window)
-    elif shapes.groups == shapes.cin == shapes.cout:
+    elif single:
         yield Depthwise(window, shapes.output[1])
     if shapes.groups == 1 and window.size == (TAPS, TAPS) and window.stride == window.dilation == (1, 1):
         for tile, most in MOST_CHANNELS.items():
@@ -135,7 +149,7 @@ def _product(rows: int, shapes: Shapes) -> float:
 
 
 def _copy(elements: float, run: float) -> float:
-    return elements * (ELEMENT + RUN / run)
+    return elements * (ELEMENT + min(RUN / run, APART))
 
 
 def _im2col_operand(path: Im2col, shapes: Shapes) -> float:
@@ -151,6 +165,29 @@ def _im2col(path: Im2col, shapes: Shapes, weight: bool) -> float:
 def _rowwise_operand(path: RowWise, shapes: Shapes) -> float:
     (kh, kw), taken = shapes.window.size, shapes.window.stride[0]
     return _copy(shapes.cin * kw * shapes.positions * min(kh, taken), shapes.run) + (6 + kw) * CALL
+
+
+def _runs(path: Runs, shapes: Shapes, weight: bool) -> float:
+    groups, planes, wide, run = _shifted(shapes)
+    columns, outputs = shapes.cin * prod(shapes.window.size) * run, shapes.cout * run
+    copied = planes + _copy(columns, run) + _copy(outputs, shapes.run)
+    return copied + _product(shapes.cout, shapes) * wide + (6 + groups) * CALL + shapes.groups * PRODUCT
+
+
+def _taps(path: Taps, shapes: Shapes, weight: bool) -> float:
+    groups, planes, _, run = _shifted(shapes)
+    taps, outputs = shapes.cin * prod(shapes.window.size), shapes.cout * run
+    sums = taps * (TAP + run * SUMMED) + (groups - 1) * _copy(2 * outputs, run)
+    return planes + sums + _copy(outputs, shapes.run) + (5 + 3 * groups) * CALL
+
+
+def _shifted(shapes: Shapes) -> tuple[int, float, float, int]:
+    """Groups of taps, copying the planes, how much wider their rows are than the output's, and elements of a run."""
+    shifts, (ho, wo) = Shifts(shapes.window), shapes.output
+    _, width = shifts.extents(ho, wo)
+    strided = shapes.window.stride != (1, 1)
+    planes = _copy(shapes.cin * prod(shapes.size) * shapes.n, shapes.n) if strided else 0.0
+    return len(shifts.groups), planes, width / wo, ho * width * shapes.n
 
 
 def _rowwise(path: RowWise, shapes: Shapes, weight: bool) -> float:
@@ -205,6 +242,8 @@ def _dense_size(shapes: Shapes) -> int:
 
 COSTS: dict[type[Any], Callable[[Any, Shapes, bool], float]] = {
     Im2col: _im2col,
+    Runs: _runs,
+    Taps: _taps,
     RowWise: _rowwise,
     Winograd: _winograd,
     Depthwise: _depthwise,
@@ -221,6 +260,8 @@ OPERANDS: dict[type[Any], Callable[[Any, Shapes], float]] = {
 # Elements of work space for each output row, and the multiple that rows should be of.
 SPACES: dict[type[Any], Callable[[Any, int, int, int, int], tuple[int, int]]] = {
     Im2col: lambda path, cin, cout, wo, n: ((cin * prod(path.window.size) + cout) * wo * n, 1),
+    Runs: lambda path, cin, cout, wo, n: ((cin * prod(path.window.size) + 2 * cout) * wo * n, 1),
+    Taps: lambda path, cin, cout, wo, n: (4 * cin * wo * n, 1),
     RowWise: lambda path, cin, cout, wo, n: ((cin * path.window.size[1] + 2 * cout) * wo * n, 1),
     Winograd: lambda path, cin, cout, wo, n: (
         prod(path.inputs) // path.tile[0] * -(-wo // path.tile[1]) * n * (2 * cin + cout),

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
+from convserve_model.calls import done, make, together
 from convserve_model.kernels.costs import PARTS
-from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
+from convserve_model.protocols import Array, Backward, Call, Gradients, Params, Plan, Run
 
 PART = 1 << 17  # weights of a product that is worth a thread of its own
 
@@ -22,10 +23,7 @@ class MatMul:
         """x [in,N] -> y [out,N]."""
         (x,) = xs
         weight = w["weight"]
-        y = np.empty((len(weight), x.shape[1]), x.dtype)
-        _in_parts(np.matmul, weight, x, y, weight.size, run)
-        if "bias" in w:
-            y += w["bias"][:, None]
+        y = done(self.plan(w, x, run=run))
 
         def backward(dy: Array) -> Gradients:
             grads: dict[str, Array] = {}
@@ -34,42 +32,30 @@ class MatMul:
                 dweight = np.empty_like(weight) if dweight is None else dweight
                 transposed = np.ascontiguousarray(x.T)
                 product = np.multiply if x.shape[1] == 1 else np.matmul  # BLAS is slow at outer products
-                _in_parts(product, dy, transposed, dweight, weight.size, run)
+                make(_in_parts(product, dy, transposed, dweight, weight.size, run))
                 grads["weight"] = dweight
                 if "bias" in w:
                     grads["bias"] = dy.sum(axis=1)
             if not run.need[0]:
                 return (None,), grads
             dx = np.empty((weight.shape[1], dy.shape[1]), dy.dtype)
-            _in_parts(np.matmul, weight.T, dy, dx, weight.size, run)
+            make(_in_parts(np.matmul, weight.T, dy, dx, weight.size, run))
             return (dx,), grads
 
         return y, backward
 
-    def plan(self, w: Params, *xs: Array) -> Plan | None:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
         (x,) = xs
         weight = w["weight"]
-        if _parts(weight.size) > 1:
-            return None
-        y = np.empty((len(weight), x.shape[1]), x.dtype)
-        calls: list[Any] = [partial(np.matmul, weight, x, y)]
+        y = run.empty((len(weight), x.shape[1]), x.dtype)
+        calls = _in_parts(np.matmul, weight, x, y, weight.size, run)
         if "bias" in w:
             calls.append(partial(np.add, y, w["bias"][:, None], y))
         return y, calls
 
 
-def _parts(weights: int) -> int:
-    """How many threads a product with so many weights is worth."""
-    return max(1, min(PARTS, weights // PART))
-
-
-def _in_parts(product: np.ufunc, a: Array, b: Array, out: Array, weights: int, run: Run) -> None:
+def _in_parts(product: np.ufunc, a: Array, b: Array, out: Array, weights: int, run: Run) -> list[Call]:
     """a [M,K] by b [K,N] into out, in slices of rows that have at least about PART of the weights each."""
-    parts, rows = _parts(weights), len(a)
-    if parts == 1:
-        product(a, b, out=out)
-        return
-    step = -(-rows // parts)
-    slices = [slice(start, start + step) for start in range(0, rows, step)]
-    for _ in run.map(lambda some: product(a[some], b, out=out[some]), slices):
-        pass
+    step = -(-len(a) // max(1, min(PARTS, weights // PART)))
+    slices = [slice(start, start + step) for start in range(0, len(a), step)]
+    return together(run.map, [[partial(product, a[some], b, out[some])] for some in slices])

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from convserve_model.calls import done, own
 from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
 
 
@@ -118,9 +119,7 @@ class NormalizeRunning:
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N] -> y [C,H,W,N]."""
         (x,) = xs
-        own = run.overwrite and not run.need_params  # else backward needs x
-        y = np.multiply(x, w["gain"], out=x if run.out is None and own else run.out)
-        y += w["shift"]
+        y = done(self.plan(w, x, run=run))
 
         def backward(dy: Array) -> Gradients:
             grads = {}
@@ -131,9 +130,9 @@ class NormalizeRunning:
 
         return y, backward
 
-    def plan(self, w: Params, *xs: Array) -> Plan | None:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
         (x,) = xs
-        y = np.empty_like(x)
+        y = own(x, run._replace(overwrite=run.overwrite and not run.need_params))  # else backward needs x
         return y, [partial(np.multiply, x, w["gain"], y), partial(np.add, y, w["shift"], y)]
 
 

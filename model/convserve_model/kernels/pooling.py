@@ -1,11 +1,14 @@
 """Pooling: maximum, mean, and the mean of the whole image."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from math import prod
+from typing import Any
 
 import numpy as np
 
+from convserve_model.calls import done, result
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run, Shape
 from convserve_model.remembered import remembered
@@ -20,7 +23,7 @@ class MaxPool:
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N] -> y [C,ho,wo,N]: the maxima along each row, and of these along each column."""
         (x,) = xs
-        padded = self.window.pad(x, fill=-np.inf)
+        padded = done(self.window.pad(x, run.space(0), fill=-np.inf))
         down, across = self._sides(*x.shape[1:3])
         wide, across_hits = across.maximum(padded, run.need[0])
         y, down_hits = down.maximum(wide, run.need[0], run.out)
@@ -34,14 +37,14 @@ class MaxPool:
 
         return y, backward
 
-    def plan(self, w: Params, *xs: Array) -> Plan | None:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
         (x,) = xs
-        if self.window.padding != (0, 0):
-            return None
+        space = run.space(0)
+        padded, calls = self.window.pad(x, space, fill=-np.inf)
         down, across = self._sides(*x.shape[1:3])
-        wide, first = across.plan(x)
-        y, second = down.plan(wide)
-        return y, first + second
+        wide, first = across.plan(padded, space.empty)
+        y, second = down.plan(wide, partial(result, run))
+        return y, calls + first + second
 
     @remembered
     def _sides(self, h: int, w: int) -> "tuple[Side, ...]":
@@ -73,12 +76,12 @@ class Side:
             return out, hits
         return y, hits
 
-    def plan(self, x: Array) -> Plan:
+    def plan(self, x: Array, empty: Callable[[Shape, Any], Array]) -> Plan:
         """`maximum` as calls."""
         taps = [self._tap(x, k) for k in range(self.size)]
+        y = empty(taps[0].shape, x.dtype)
         if self.size == 1:
-            return taps[0], []
-        y = np.empty(taps[0].shape, x.dtype)
+            return y, [partial(np.copyto, y, taps[0])]
         pairs = zip([taps[0], *[y] * (self.size - 2)], taps[1:], strict=True)
         return y, [partial(np.maximum, before, tap, out=y) for before, tap in pairs]
 
@@ -118,15 +121,10 @@ class AvgPool:
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
         """x [C,H,W,N] -> y [C,ho,wo,N]."""
         (x,) = xs
+        y = done(self.plan(w, x, run=run))
         kh, kw = self.window.size
-        padded = self.window.pad(x)
-        rows = range(self.window.output(*x.shape[1:3])[0])
-        scale = 1.0 / (kh * kw)
-        y = self.window.tap(padded, 0, 0, rows).copy()
-        for tap in range(1, kh * kw):
-            y += self.window.tap(padded, tap // kw, tap % kw, rows)
-        y *= scale
-        shape = padded.shape
+        (ph, pw), (c, h, width, n) = self.window.padding, x.shape
+        shape, rows, scale = (c, h + 2 * ph, width + 2 * pw, n), range(y.shape[1]), 1.0 / (kh * kw)
 
         def backward(dy: Array) -> Gradients:
             if not run.need[0]:
@@ -139,6 +137,17 @@ class AvgPool:
 
         return y, backward
 
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
+        (x,) = xs
+        kh, kw = self.window.size
+        padded, calls = self.window.pad(x, run.space(0))
+        rows = range(self.window.output(*x.shape[1:3])[0])
+        first, *others = (self.window.tap(padded, i, j, rows) for i in range(kh) for j in range(kw))
+        y = run.empty(first.shape, x.dtype)
+        calls.append(partial(np.copyto, y, first))
+        calls += [partial(np.add, y, tap, y) for tap in others]
+        return y, [*calls, partial(np.multiply, y, x.dtype.type(1.0 / (kh * kw)), y)]
+
 
 @dataclass(frozen=True)
 class GlobalAvgPool:
@@ -148,10 +157,18 @@ class GlobalAvgPool:
         """x [C,H,W,N] -> y [C,1,1,N]."""
         (x,) = xs
         shape = x.shape
-        y = x.mean(axis=(1, 2), keepdims=True)
+        y = done(self.plan(w, x, run=run))
         scale = 1.0 / prod(shape[1:3])
 
         def backward(dy: Array) -> Gradients:
             return (np.broadcast_to(dy * scale, shape) if run.need[0] else None,), {}
 
         return y, backward
+
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
+        """A product: `mean` is slow where few images lie side by side."""
+        (x,) = xs
+        c, h, width, n = x.shape
+        y = run.empty((c, 1, 1, n), x.dtype)
+        weights = np.full((1, h * width), 1.0 / (h * width), x.dtype)
+        return y, [partial(np.matmul, weights, x.reshape(c, h * width, n), y.reshape(c, 1, n))]

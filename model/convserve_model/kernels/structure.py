@@ -1,11 +1,13 @@
 """Kernels that move or combine values without parameters: flatten, add, concat, dropout."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from convserve_model.protocols import Array, Backward, Gradients, Params, Run
+from convserve_model.calls import done, own
+from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
 
 
 @dataclass(frozen=True)
@@ -29,14 +31,17 @@ class Add:
     gives_away: ClassVar[bool] = True
 
     def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
-        y = np.add(xs[0], xs[1], out=xs[0] if run.overwrite else None)
-        for x in xs[2:]:
-            y += x
+        y = done(self.plan(w, *xs, run=run))
 
         def backward(dy: Array) -> Gradients:
             return tuple(dy if need else None for need in run.need), {}
 
         return y, backward
+
+    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
+        first, second, *others = xs
+        y = own(first, run)
+        return y, [partial(np.add, first, second, y), *(partial(np.add, y, x, y) for x in others)]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from convserve_model.protocols import Array, Pair, Plan
 from convserve_model.remembered import remembered
+from convserve_model.workspace import Spans, WorkSpace
 
 Slices = tuple[slice, ...]
 
@@ -55,7 +56,7 @@ class Window:
         )
         return h, w
 
-    def strip(self, x: Array, rows: range, whole: Pair = (1, 1)) -> Array:
+    def strip(self, x: Array, rows: range, space: WorkSpace, whole: Pair = (1, 1)) -> Plan:
         """What output rows `rows`, all columns, see of x [C,H,W,N]: [C,h,w,N], with zeros beyond the borders.
 
         Rows and columns are rounded up to multiples of `whole`. A view where nothing is to be added.
@@ -63,21 +64,13 @@ class Window:
         c, h, w, n = x.shape
         (height, width), seen, inner = self._seen(h, w, rows, whole)
         if inner is None:
-            return x[seen]
-        strip = np.zeros((c, height, width, n), x.dtype)
-        strip[inner] = x[seen]
-        return strip
-
-    def planned_strip(self, x: Array, rows: range) -> Plan:
-        """`strip` as calls."""
-        (height, width), seen, inner = self._seen(*x.shape[1:3], rows, (1, 1))
-        if inner is None:
             return x[seen], []
-        strip = np.zeros((len(x), height, width, x.shape[3]), x.dtype)
-        return strip, [partial(np.copyto, strip[inner], x[seen])]
+        (top, bottom), (left, right) = inner
+        strip = space.bordered((c, height, width, n), x.dtype, inner, 0.0)
+        return strip, [partial(np.copyto, strip[:, top:bottom, left:right], x[seen])]
 
     @remembered
-    def _seen(self, h: int, w: int, rows: range, whole: Pair) -> "tuple[Pair, Slices, Slices | None]":
+    def _seen(self, h: int, w: int, rows: range, whole: Pair) -> "tuple[Pair, Slices, Spans | None]":
         """(height and width of a strip, what of the image is in it, where; None where that is all of it)."""
         counts = zip((len(rows), self.output(h, w)[1]), whole, strict=True)
         height, width = self.span(*(-(-count // multiple) * multiple for count, multiple in counts))
@@ -87,17 +80,16 @@ class Window:
         seen = (slice(None), slice(start, stop), slice(right))
         if left == 0 and stop - start == height and width <= w:
             return (height, width), seen, None
-        return (height, width), seen, (slice(None), slice(start - top, stop - top), slice(left, left + right))
+        return (height, width), seen, ((start - top, stop - top), (left, left + right))
 
-    def pad(self, x: Array, fill: float = 0.0) -> Array:
+    def pad(self, x: Array, space: WorkSpace, fill: float = 0.0) -> Plan:
         """[C,H,W,N] -> [C,H+2ph,W+2pw,N]; x itself where nothing is to be padded."""
         ph, pw = self.padding
         if ph == pw == 0:
-            return x
+            return x, []
         c, h, w, n = x.shape
-        padded = np.full((c, h + 2 * ph, w + 2 * pw, n), fill, x.dtype)
-        padded[:, ph : ph + h, pw : pw + w] = x
-        return padded
+        padded = space.bordered((c, h + 2 * ph, w + 2 * pw, n), x.dtype, ((ph, ph + h), (pw, pw + w)), fill)
+        return padded, [partial(np.copyto, self.crop(padded), x)]
 
     def crop(self, padded: Array) -> Array:
         """The inverse of `pad`: a view without the border."""
@@ -112,6 +104,16 @@ class Window:
         bc, bh, bw, bn = padded.strides
         strides = (bc, bh * dh, bw * dw, bh * sh, bw * sw, bn)
         return as_strided(padded, (c, kh, kw, ho, wo, n), strides, writeable=False)
+
+    def shifts(self, strip: Array) -> Array:
+        """[C,h,w,N] -> [C,kh,kw,L]: what each tap sees with stride 1, from the first output to the last, as a read-only
+        view. Columns between the output's rows, where the window leaves the strip's row, mean nothing."""
+        (kh, kw), (dh, dw) = self.size, self.dilation
+        c, h, w, n = strip.shape
+        length = ((h - dh * (kh - 1) - 1) * w + w - dw * (kw - 1)) * n
+        bc, bh, bw, _ = strip.strides
+        strides = (bc, bh * dh, bw * dw, strip.itemsize)
+        return as_strided(strip, (c, kh, kw, length), strides, writeable=False)
 
     def tap(self, padded: Array, i: int, j: int, rows: range) -> Array:
         """[C,len(rows),wo,N]: what output rows `rows` see through position (i, j) of the window, as a view."""

@@ -1,9 +1,10 @@
-"""Ways to form a convolution's products. Each computes output rows, and the weight's gradient, from a strip of x."""
+"""Ways to form a convolution's products: output rows from a strip of x, and some the weight's gradient."""
 
 from typing import Protocol
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Shape
+from convserve_model.protocols import Array, Call, Plan, Shape
+from convserve_model.workspace import WorkSpace
 
 
 class Path(Protocol):
@@ -16,17 +17,21 @@ class Path(Protocol):
         """[Cout,Cin/g,kh,kw] as `correlate` needs it, once for many strips."""
         ...
 
-    def strip(self, x: Array, rows: range) -> Array:
+    def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x, with the padding."""
         ...
 
-    def operand(self, strip: Array) -> Array:
+    def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """A strip as both products read it."""
         ...
 
-    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
-        """Fills out [Cout,rows,wo,N]."""
+    def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
+        """The calls that fill out [Cout,rows,wo,N]."""
         ...
+
+
+class Differentiable(Path, Protocol):
+    """A path that gives the weight's gradient too."""
 
     def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """The strip's part of dL/dweight, in a shape of its own; dout [Cout,rows,wo,N]."""

@@ -4,13 +4,14 @@ More multiplications than any other way, and the fewest calls: no padding, no co
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import prod
 
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Pair
+from convserve_model.protocols import Array, Call, Pair, Plan
+from convserve_model.workspace import WorkSpace
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,17 @@ class Dense:
         matrix[:, outputs, :, inputs] = weight.reshape(cout, c, -1).transpose(2, 0, 1)[taps]
         return matrix.reshape(self.groups, -1, c * matrix.shape[3])
 
-    def strip(self, x: Array, rows: range) -> Array:
+    def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]: all."""
-        return x
+        return x, []
 
-    def operand(self, strip: Array) -> Array:
+    def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """[C,H,W,N] -> [g,C/g*H*W,N]."""
-        return self._flat(strip)
+        return self._flat(strip), []
 
-    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+    def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """operand -> out [Cout,ho,wo,N]."""
-        np.matmul(packed, operand, out=self._flat(out))
+        return [partial(np.matmul, packed, operand, self._flat(out))]
 
     def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """[g,Cout/g*ho*wo,C/g*H*W]."""

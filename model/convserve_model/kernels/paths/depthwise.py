@@ -5,11 +5,13 @@ sees are one operand, and every block and row of a channel shares the channel's 
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Pair, Shape
+from convserve_model.protocols import Array, Call, Pair, Plan, Shape
+from convserve_model.workspace import WorkSpace
 
 BLOCK = 8  # output columns: more waste multiplications by zeros, fewer waste calls
 
@@ -30,32 +32,33 @@ class Depthwise:
             matrix[:, outputs, :, outputs * self.window.stride[1] + j * self.window.dilation[1]] = weight[:, 0, :, j]
         return matrix.reshape(len(weight), 1, 1, block, kh * width)
 
-    def strip(self, x: Array, rows: range) -> Array:
+    def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
-        return self.window.strip(x, rows, whole=(1, self._block[0]))
+        return self.window.strip(x, rows, space, whole=(1, self._block[0]))
 
-    def operand(self, strip: Array) -> Array:
+    def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """The strip itself: the products read it in different ways."""
-        return strip
+        return strip, []
 
-    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+    def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """operand [C,h,w,N] -> out [C,rows,wo,N]."""
         (kh, _), (sh, sw), (block, width) = self.window.size, self.window.stride, self._block
         (c, h, _, n), (_, rows, wo, _) = operand.shape, out.shape
         count = -(-wo // block)
-        memory = np.empty((c, count, h, width, n), operand.dtype)
-        for b in range(count):
-            memory[:, b] = operand[:, :, b * block * sw : b * block * sw + width]
+        memory = space.empty((c, count, h, width, n), operand.dtype)
+        seen = (operand[:, :, b * block * sw : b * block * sw + width] for b in range(count))
+        calls: list[Call] = [partial(np.copyto, memory[:, b], columns) for b, columns in enumerate(seen)]
         row = width * n
         strides = (count * h * row, h * row, sh * row, n, 1)
         operands = np.ndarray(
             (c, count, rows, kh * width, n), operand.dtype, memory, 0, tuple(operand.itemsize * s for s in strides)
         )
-        whole = out if count * block == wo else np.empty((c, rows, count * block, n), out.dtype)
+        whole = out if count * block == wo else space.empty((c, rows, count * block, n), out.dtype)
         blocks = whole.reshape(c, rows, count, block, n, copy=False)
-        np.matmul(packed, operands, out=blocks.transpose(0, 2, 1, 3, 4))
+        calls.append(partial(np.matmul, packed, operands, blocks.transpose(0, 2, 1, 3, 4)))
         if whole is not out:
-            out[...] = whole[:, :, :wo]
+            calls.append(partial(np.copyto, out, whole[:, :, :wo]))
+        return calls
 
     def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """[kh*kw,C]: each tap's products, summed."""

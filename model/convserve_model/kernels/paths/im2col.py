@@ -4,15 +4,15 @@ Any window, stride, dilation and groups. Source: Chellapilla, Puri, Simard, "Hig
 networks for document processing" (2006).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from math import prod
 
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array
+from convserve_model.protocols import Array, Call, Plan
+from convserve_model.workspace import WorkSpace
 
 MANY = 256  # weights for each position
 
@@ -28,27 +28,24 @@ class Im2col:
         """[Cout,C/g,kh,kw] -> [g,Cout/g,CKK/g]."""
         return weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
 
-    def strip(self, x: Array, rows: range) -> Array:
+    def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
-        return self.window.strip(x, rows)
+        return self.window.strip(x, rows, space)
 
-    def operand(self, strip: Array) -> Array:
+    def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """[C,h,w,N] -> [g,C/g*kh*kw,rows*wo*N]."""
-        columns = self.window.view(strip)
-        return columns.reshape(self.groups, columns[: len(columns) // self.groups, :, :, 0, 0, 0].size, -1)
-
-    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
-        """operand -> out [Cout,rows,wo,N]."""
-        np.matmul(packed, operand, out=out.reshape(*packed.shape[:2], -1, copy=False))
-
-    def plan(self, packed: Array, x: Array, rows: range, out: Array) -> list[Callable[[], Any]]:
-        """`correlate` on the strip of these rows, as calls."""
-        strip, calls = self.window.planned_strip(x, rows)
         view = self.window.view(strip)
-        columns = self.operand(strip)
-        if not np.may_share_memory(columns, strip):
-            calls.append(partial(np.copyto, columns.reshape(view.shape), view))
-        return [*calls, partial(np.matmul, packed, columns, out.reshape(*packed.shape[:2], -1, copy=False))]
+        columns: Array = view
+        calls: list[Call] = []
+        if not (self.window.size == self.window.stride == (1, 1) and strip[0].flags.c_contiguous):
+            columns = space.empty(view.shape, view.dtype)
+            calls.append(partial(np.copyto, columns, view))
+        length = len(strip) // self.groups * prod(self.window.size)
+        return columns.reshape(self.groups, length, -1, copy=False), calls
+
+    def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
+        """operand -> out [Cout,rows,wo,N]."""
+        return [partial(np.matmul, packed, operand, out.reshape(*packed.shape[:2], -1, copy=False))]
 
     def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """[g,Cout/g,CKK/g]; the transposed product is faster, but transposing many weights back costs more."""

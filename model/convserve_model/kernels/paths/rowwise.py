@@ -5,11 +5,13 @@ Only kw copies of the input are made where im2col makes kh * kw, and a product's
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array
+from convserve_model.protocols import Array, Call, Plan
+from convserve_model.workspace import WorkSpace
 
 BLOCK = 256  # columns of one product: OpenBLAS has kernels of its own for small ones
 GAP = 16  # elements between rows, so that rows of a power of two do not share cache sets
@@ -25,27 +27,31 @@ class RowWise:
         """[Cout,C,kh,kw] -> [Cout,kh*kw*C]."""
         return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
 
-    def strip(self, x: Array, rows: range) -> Array:
+    def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
-        return self.window.strip(x, rows)
+        return self.window.strip(x, rows, space)
 
-    def operand(self, strip: Array) -> Array:
+    def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """[C,h,w,N] -> [h,kw,C,wo*N+GAP]: each input row for each horizontal tap; the gap is not filled."""
         kw, sw, dw = self.window.size[1], self.window.stride[1], self.window.dilation[1]
         c, h, w, n = strip.shape
         wo = (w - dw * (kw - 1) - 1) // sw + 1
-        columns = np.empty((h, kw, c, wo * n + GAP), strip.dtype)
+        columns = space.empty((h, kw, c, wo * n + GAP), strip.dtype)
         taps = columns[..., : wo * n].reshape(h, kw, c, wo, n, copy=False)
-        for j in range(kw):
-            taps[:, j] = strip[:, :, j * dw : j * dw + sw * (wo - 1) + 1 : sw].transpose(1, 0, 2, 3)
-        return columns
+        seen = (strip[:, :, j * dw : j * dw + sw * (wo - 1) + 1 : sw].transpose(1, 0, 2, 3) for j in range(kw))
+        return columns, [partial(np.copyto, taps[:, j], tap) for j, tap in enumerate(seen)]
 
-    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+    def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """operand -> out [Cout,rows,wo,N]."""
         cout, rows, wo, n = out.shape
         block = BLOCK if wo * n % BLOCK == 0 else wo * n
-        products = packed @ self._operands(operand, rows, block)  # [rows,blocks,Cout,block]
-        out.reshape(cout, rows, -1, block, copy=False)[...] = products.transpose(2, 0, 1, 3)
+        operands = self._operands(operand, rows, block)
+        products = space.empty((*operands.shape[:2], cout, block), out.dtype)
+        target = out.reshape(cout, rows, -1, block, copy=False)
+        return [
+            partial(np.matmul, packed, operands, products),
+            partial(np.copyto, target, products.transpose(2, 0, 1, 3)),
+        ]
 
     def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """[kh*kw*C,Cout]."""

@@ -9,14 +9,15 @@ and Gregg, "Error analysis and improving the accuracy of Winograd convolution fo
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Pair
+from convserve_model.protocols import Array, Call, Pair, Plan
+from convserve_model.workspace import WorkSpace
 
 TAPS = 3
 POINTS = {2: ("0", "1", "-1"), 4: ("0", "3/4", "-3/4", "5/4", "-5/4")}  # by outputs of a tile's side
@@ -40,32 +41,42 @@ class Winograd:
         g = transforms(self.tile, weight.dtype).weight
         return (g @ weight.reshape(-1, TAPS * TAPS).T).reshape(-1, *weight.shape[:2])
 
-    def strip(self, x: Array, rows: range) -> Array:
+    def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
-        return self.window.strip(x, rows, whole=self.tile)
+        return self.window.strip(x, rows, space, whole=self.tile)
 
-    def operand(self, strip: Array) -> Array:
+    def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """V [C,points,tiles*N]: the tiles' inputs, transformed."""
         (mh, mw), (c, h, w, n) = self.tile, strip.shape
         th, tw = (h - TAPS + 1) // mh, (w - TAPS + 1) // mw
         ah, aw = self.inputs
-        tiles = np.empty((c, ah, aw, th, tw, n), strip.dtype)
-        for i in range(ah):
-            for j in range(aw):
-                tiles[:, i, j] = strip[:, i : i + mh * (th - 1) + 1 : mh, j : j + mw * (tw - 1) + 1 : mw]
-        return transforms(self.tile, strip.dtype).input @ tiles.reshape(c, ah * aw, th * tw * n)
+        points = space.empty((c, ah * aw, th * tw * n), strip.dtype)
+        start = space.used
+        tiles = space.empty((c, ah, aw, th, tw, n), strip.dtype)
+        space.used = start  # nobody reads the tiles after this
+        calls: list[Call] = [
+            partial(np.copyto, tiles[:, i, j], strip[:, i : i + mh * (th - 1) + 1 : mh, j : j + mw * (tw - 1) + 1 : mw])
+            for i in range(ah)
+            for j in range(aw)
+        ]
+        calls.append(partial(np.matmul, transforms(self.tile, strip.dtype).input, tiles.reshape(points.shape), points))
+        return points, calls
 
-    def correlate(self, packed: Array, operand: Array, out: Array) -> None:
+    def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """V -> out [Cout,rows,wo,N]."""
-        products = np.empty((len(out), *operand.shape[1:]), out.dtype)
-        np.matmul(packed, operand.transpose(1, 0, 2), out=products.transpose(1, 0, 2))
-        mh, mw = self.tile
-        tiles = transforms(self.tile, out.dtype).output @ products
-        tiles = tiles.reshape(len(out), mh, mw, *self._tiles(out), out.shape[-1])
+        (mh, mw), cout = self.tile, len(out)
+        products = space.empty((cout, *operand.shape[1:]), out.dtype)
+        tiles = space.empty((cout, mh * mw, operand.shape[2]), out.dtype)
+        calls: list[Call] = [
+            partial(np.matmul, packed, operand.transpose(1, 0, 2), products.transpose(1, 0, 2)),
+            partial(np.matmul, transforms(self.tile, out.dtype).output, products, tiles),
+        ]
+        tiles = tiles.reshape(cout, mh, mw, *self._tiles(out), out.shape[-1])
         for i in range(mh):
             for j in range(mw):
                 target = out[:, i::mh, j::mw]
-                target[...] = tiles[:, i, j, : target.shape[1], : target.shape[2]]
+                calls.append(partial(np.copyto, target, tiles[:, i, j, : target.shape[1], : target.shape[2]]))
+        return calls
 
     def weight_gradient(self, operand: Array, dout: Array) -> Array:
         """dU [points,C,Cout]."""

@@ -1,0 +1,50 @@
+"""Im2col by long runs: a few columns too many, and every tap is copied in one run for each channel.
+
+Where an output's row is short, as a single image's is, runs of one row cost more than the columns between the rows.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from convserve_model.kernels.paths.shifts import Shifts
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Array, Call, Plan
+from convserve_model.workspace import WorkSpace
+
+
+@dataclass(frozen=True)
+class Runs:
+    """For windows whose stride or dilation is 1, in each direction."""
+
+    window: Window
+    groups: int = 1
+
+    def pack(self, weight: Array) -> Array:
+        """[Cout,C/g,kh,kw] -> [g,Cout/g,CKK/g], taps in the order of their groups."""
+        cout, c = weight.shape[:2]
+        parts = [weight[:, :, down, across].reshape(cout, c, -1) for down, across in Shifts(self.window).groups]
+        return np.concatenate(parts, axis=2).reshape(self.groups, cout // self.groups, -1)
+
+    def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
+        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        return self.window.strip(x, rows, space)
+
+    def operand(self, strip: Array, space: WorkSpace) -> Plan:
+        """The strip itself."""
+        return strip, []
+
+    def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
+        """operand [C,h,w,N] -> out [Cout,rows,wo,N]."""
+        shifts, g = Shifts(self.window), self.groups
+        runs, (_, calls) = shifts.runs(operand, out.shape, space)
+        results, (_, ending) = shifts.wide(out, space)
+        length, taps = runs[0].shape[3], [run.shape[1] * run.shape[2] for run in runs]
+        columns = space.empty((len(operand), sum(taps), length), operand.dtype)
+        start = 0
+        for run, count in zip(runs, taps, strict=True):
+            calls.append(partial(np.copyto, columns[:, start : start + count].reshape(run.shape), run))
+            start += count
+        products = columns.reshape(g, -1, length)
+        return [*calls, partial(np.matmul, packed, products, results.reshape(g, -1, length, copy=False)), *ending]

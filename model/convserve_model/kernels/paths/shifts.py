@@ -1,0 +1,82 @@
+"""What a window's taps see, as long runs: with stride 1 each tap is the whole image, shifted.
+
+With a stride the image is first cut into planes of every so many rows and columns, in which taps are shifts again.
+A run goes over whole rows of a plane, from the first output to the last; what lies between the output's rows means
+nothing.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Array, Pair, Plan, Shape
+from convserve_model.workspace import WorkSpace
+
+Taps = tuple[slice, slice]  # of the window, vertical and horizontal
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """For windows whose stride or dilation is 1, in each direction."""
+
+    window: Window
+
+    @property
+    def groups(self) -> list[Taps]:
+        """All taps, in groups that are evenly spaced: with a stride, those of the same shift in all planes."""
+        vertical, horizontal = map(_groups, self.window.size, self.window.stride)
+        return list(product(vertical, horizontal))
+
+    def extents(self, rows: int, columns: int) -> Pair:
+        """Rows and columns of a plane for an output of so many."""
+        (h, w), (sh, sw) = self.window.span(rows, columns), self.window.stride
+        return -(-h // sh), -(-w // sw)
+
+    def runs(self, strip: Array, out: Shape, space: WorkSpace) -> tuple[list[Array], Plan]:
+        """strip [C,h,w,N] -> for each group a read-only view [C,taps down,taps across,L] of the planes, and the planes.
+
+        L is all of a plane's rows but for what follows the last output.
+        """
+        planes, calls = self._planes(strip, out, space)
+        return list(self._views(planes, out)), (planes, calls)
+
+    def wide(self, out: Array, space: WorkSpace) -> tuple[Array, Plan]:
+        """Where runs [C,L] of results go, and how they get into out [C,rows,wo,N]."""
+        c, rows, wo, n = out.shape
+        _, width = self.extents(rows, wo)
+        image = space.empty((c, rows, width, n), out.dtype)
+        results = image.reshape(c, -1)[:, : ((rows - 1) * width + wo) * n]
+        return results, (out, [partial(np.copyto, out, image[:, :, :wo])])
+
+    def _planes(self, strip: Array, out: Shape, space: WorkSpace) -> Plan:
+        """[C,sh,sw,rows,columns,N]."""
+        (sh, sw), (c, _, _, n) = self.window.stride, strip.shape
+        height, width = self.extents(*out[1:3])
+        if (sh, sw) == (1, 1) and strip[0].flags.c_contiguous:
+            return strip[:, None, None], []
+        planes = space.bordered((c, sh, sw, height, width, n), strip.dtype, (), 0.0)
+        pairs = [(planes[:, i, j], strip[:, i::sh, j::sw]) for i in range(sh) for j in range(sw)]
+        return planes, [
+            partial(np.copyto, plane[:, : seen.shape[1], : seen.shape[2]], seen[:, :, :width]) for plane, seen in pairs
+        ]
+
+    def _views(self, planes: Array, out: Shape) -> Iterator[Array]:
+        (sh, sw), (dh, dw) = self.window.stride, self.window.dilation
+        bc, bi, bj, bh, bw, _ = planes.strides
+        step = bi if sh > 1 else bh * dh, bj if sw > 1 else bw * dw
+        length = (out[1] - 1) * (bh // planes.itemsize) + out[2] * out[3]
+        for down, across in self.groups:
+            corner = planes[:, 0, 0, down.start // sh :, across.start // sw :]
+            shape = (len(planes), down.stop - down.start, across.stop - across.start, length)
+            yield as_strided(corner, shape, (bc, *step, planes.itemsize), writeable=False)
+
+
+def _groups(size: int, stride: int) -> list[slice]:
+    if stride == 1:
+        return [slice(0, size)]
+    return [slice(start, min(start + stride, size)) for start in range(0, size, stride)]

@@ -1,0 +1,43 @@
+"""Depthwise convolution of several images as sums over taps, each a long run times the channel's weight."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from convserve_model.kernels.paths.shifts import Shifts
+from convserve_model.kernels.windows import Window
+from convserve_model.protocols import Array, Call, Plan
+from convserve_model.workspace import WorkSpace
+
+
+@dataclass(frozen=True)
+class Taps:
+    """For one output channel per input channel and windows whose stride or dilation is 1, in each direction."""
+
+    window: Window
+
+    def pack(self, weight: Array) -> Array:
+        """[C,1,kh,kw] -> [C,kh,kw]."""
+        return weight[:, 0]
+
+    def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
+        """What `correlate` needs of x [C,H,W,N] for these output rows."""
+        return self.window.strip(x, rows, space)
+
+    def operand(self, strip: Array, space: WorkSpace) -> Plan:
+        """The strip itself."""
+        return strip, []
+
+    def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
+        """operand [C,h,w,N] -> out [C,rows,wo,N]."""
+        shifts = Shifts(self.window)
+        runs, (_, calls) = shifts.runs(operand, out.shape, space)
+        results, (_, ending) = shifts.wide(out, space)
+        more = space.empty(results.shape, out.dtype)
+        for number, (run, (down, across)) in enumerate(zip(runs, shifts.groups, strict=True)):
+            target = more if number else results
+            calls.append(partial(np.einsum, "cijl,cij->cl", run, packed[:, down, across], out=target))
+            if number:
+                calls.append(partial(np.add, results, more, results))
+        return [*calls, *ending]
