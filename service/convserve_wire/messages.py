@@ -30,7 +30,9 @@ def _given(value: Any) -> Any:
     return {} if value is None else value
 
 
-Parameters = Annotated[Options, BeforeValidator(_given)]  # some stock clients send null for none
+Parameters = Annotated[  # some stock clients send null for none
+    Options, BeforeValidator(_given), Field(json_schema_extra={"type": ["object", "null"]})
+]
 
 
 class TensorHeader(BaseModel):

@@ -99,6 +99,14 @@ def test_every_example_fits_its_schema(document: dict[str, Any], name: str) -> N
     assert errors(document, message.__name__, EXAMPLES[name]) == []
 
 
+@pytest.mark.parametrize("message", ["LoadRequest", "InferRequest", "TensorHeader", "OutputHeader"])
+def test_parameters_may_be_null(document: dict[str, Any], message: str) -> None:
+    """As the service takes them, for clients write null for none."""
+    whole = {"name": "x", "shape": [1], "datatype": "FP32", "inputs": []}
+    assert errors(document, message, {**whole, "parameters": None}) == []
+    assert errors(document, message, {**whole, "parameters": []})
+
+
 def test_layers_and_families_are_what_the_library_has(document: dict[str, Any]) -> None:
     """By the names that JSON calls them."""
     schemas = document["components"]["schemas"]
