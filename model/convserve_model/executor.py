@@ -64,8 +64,8 @@ class Executor:
         raise.
         """
         over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
-        if program.small and (planned := self._plans.run(program, weights, x, over, check)) is not None:
-            return Result(planned)
+        if program.planned and (found := self._plans.run(program, weights, x, self.pool.map, over, check)) is not None:
+            return Result(found)
         ends = list(accumulate(program.sizes, initial=0))
         grads = grads or {}
         passes = [

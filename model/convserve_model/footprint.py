@@ -4,9 +4,7 @@ from functools import lru_cache
 from math import prod
 
 from convserve_model.network import Network
-from convserve_model.prepare import microbatch
-
-NUMBER = 4  # bytes of a float32
+from convserve_model.prepare import NUMBER, microbatch
 
 
 def footprint(network: Network, n: int, threads: int, *, backward: bool, whole: bool) -> int:

@@ -1,9 +1,11 @@
-"""Inference of few images as a list of NumPy calls on buffers: whatever else there is to decide was decided before."""
+"""Inference as a list of NumPy calls on buffers, microbatch by microbatch: whatever is to decide was decided before."""
 
 import math
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
+from itertools import accumulate, pairwise
 from threading import Lock
 from typing import Any, cast
 
@@ -26,7 +28,7 @@ from convserve_model.protocols import (
 )
 from convserve_model.workspace import WorkSpace, bordered
 
-MOST = 8  # versions and sizes whose plans are kept
+MOST, MOST_BYTES = 16, 128 << 20  # plans that are kept, for each thread that uses them, and what they may keep
 Over = Callable[..., Any]
 
 
@@ -87,37 +89,74 @@ class Planned:
         return {name: value.copy() for name, value in self._outputs}
 
 
+@dataclass(frozen=True)
+class Idle:
+    """Plans of one program and weights, by the size of their microbatch, that nobody uses now."""
+
+    program: Program
+    weights: Mapping[str, Params]  # held, so that nothing else gets their ids
+    plans: defaultdict[int, deque[Planned]] = field(default_factory=lambda: defaultdict(deque))
+
+    def infer(self, x: Array, over: Over) -> dict[str, Array]:
+        """The outputs of a microbatch x [n,C,H,W]."""
+        plans = self.plans[len(x)]
+        try:
+            planned = plans.pop()
+        except IndexError:
+            planned = Planned(self.program, self.weights, x, over)
+        found = planned.run(x)
+        plans.append(planned)
+        return found
+
+
 class Plans:
-    """Those that nobody uses now, of the programs and weights that were used last. Thread-safe."""
+    """Of the programs and weights that were used last. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._idle: OrderedDict[tuple[int, int], tuple[Any, list[Planned]]] = OrderedDict()
+        self._known: OrderedDict[tuple[int, int], Idle] = OrderedDict()
 
     def run(
-        self, program: Program, weights: Mapping[str, Params], x: Array, over: Over, check: Check = nothing
+        self,
+        program: Program,
+        weights: Mapping[str, Params],
+        x: Array,
+        share: Over = map,
+        over: Over = map,
+        check: Check = nothing,
     ) -> dict[str, Array] | None:
-        """The outputs; None the first time, for a plan is dearer to make than to do without. `check` may raise."""
+        """The outputs; None the first time, for a plan is dearer to make than to do without.
+
+        Microbatches are shared by `share`, parts of one by `over`. `check` is called before each, and may raise.
+        """
         idle = self._of(program, weights)
         if idle is None:
             return None
-        check()
-        planned = idle.pop() if idle else Planned(program, weights, x, over)
-        found = planned.run(x)
-        idle.append(planned)
-        return found
 
-    def _of(self, program: Program, weights: Mapping[str, Params]) -> list[Planned] | None:
+        def infer(part: Array) -> dict[str, Array]:
+            check()
+            return idle.infer(part, over)
+
+        if len(program.sizes) == 1:
+            return infer(x)
+        ends = accumulate(program.sizes, initial=0)
+        parts = list(share(infer, [x[start:stop] for start, stop in pairwise(ends)]))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _of(self, program: Program, weights: Mapping[str, Params]) -> Idle | None:
         at = id(program), id(weights)
         with self._lock:
-            known = self._idle.get(at)
+            known = self._known.get(at)
             if known is not None:
-                self._idle.move_to_end(at)
-                return known[1]
-            self._idle[at] = (program, weights), []  # held, so that nothing else gets their ids
-            if len(self._idle) > MOST:
-                self._idle.popitem(last=False)
+                self._known.move_to_end(at)
+                return known
+            self._known[at] = Idle(program, weights)
+            while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
+                self._known.popitem(last=False)
             return None
+
+    def _bytes(self) -> int:
+        return sum(idle.program.planned for idle in self._known.values())
 
 
 def _plan(kernel: Kernel, w: Params, xs: list[Array], run: Run) -> Plan:

@@ -10,8 +10,8 @@ from convserve_model.ops import Op
 from convserve_model.protocols import Kernel, Params
 
 MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
-SMALL = 1 << 23  # numbers in all values of an inference that is worth a plan (see plans.py), which keeps a part of them
-LIGHT = 1 << 21  # parameters of its network, which are kept too
+NUMBER = 4  # bytes of a float32
+PLANNED_BYTES = 40 << 20  # of the values of a microbatch and of the parameters, where inference is worth a plan
 ELEMENTS = 1 << 18  # of the largest value of a microbatch, where that allows so many images
 
 
@@ -45,7 +45,7 @@ class Program:
     outputs: tuple[tuple[str, str], ...]  # (what was asked for, the value that holds it)
     gradients: tuple[tuple[str, str], ...]  # (with respect to what, the value that holds it)
     want: Want
-    small: bool = False  # inference on few numbers: calls cost more than computing
+    planned: int = 0  # bytes that a plan of it keeps at most (see plans.py); 0 where it is not worth one
 
     def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> dict[str, Params]:
         """What each op computes with, by its output; what is `known` is not packed again."""
@@ -90,10 +90,10 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     needed = _plan_needs(pruned, want, set(gradients.values()))
     planned = _plan_overwrites(_plan_release(_plan_spending(needed, set(gradients.values())), goal))
     segments = _segments(planned)
-    inference = not (want.logits or want.train) and len(segments) == len(sizes) == 1
-    numbers = n * sum(map(prod, network.shapes.values()))
-    small = inference and numbers <= SMALL and network.parameter_count <= LIGHT
-    return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, small)
+    inference = not (want.logits or want.train) and len(segments) == 1
+    size = NUMBER * (max(sizes) * sum(map(prod, network.shapes.values())) + network.parameter_count)
+    kept = size if inference and size <= PLANNED_BYTES else 0
+    return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, kept)
 
 
 def microbatch(network: Network) -> int:

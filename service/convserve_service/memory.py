@@ -8,7 +8,7 @@ request, in another thread, finds its memory cold.
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8  # malloc.h
-KEPT_BYTES = 256 << 20  # freed memory beyond this goes back
+KEPT_BYTES = 64 << 20  # freed memory beyond this goes back
 LARGE_BYTES = 32 << 20  # the most that glibc allows; larger arrays are mapped each time
 
 

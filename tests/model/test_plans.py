@@ -1,15 +1,16 @@
 """Plans: inference as calls on buffers gives the bits of the kernels' `forward`, again and again, to everybody."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from convserve_model import Engine, Network, Snapshot, Training
 from convserve_model.executor import Executor
-from convserve_model.plans import MOST, Planned, Plans, Values
+from convserve_model.plans import MOST, MOST_BYTES, Planned, Plans, Values
 from convserve_model.pool import Pool
-from convserve_model.prepare import Program, Want, prepare
+from convserve_model.prepare import Program, Want, microbatch, prepare
 from convserve_model.protocols import Params
 from tests.model.engine_cases import NETWORK, rows, start
 from tests.model.random_networks import case
@@ -23,7 +24,7 @@ RANDOM = [Network.from_dict(case(seed).architecture) for seed in range(80)]
 
 def prepared(network: Network, n: int, *outputs: str) -> tuple[Program, dict[str, Params]]:
     program = prepare(network, n, Want(outputs=outputs))
-    assert program.small
+    assert program.planned
     return program, program.weights(Snapshot.initial(network, Training(), seed=1).weights())
 
 
@@ -90,10 +91,10 @@ def test_many_threads_share_plans() -> None:
     network, plans = FIXED[1], Plans()
     program, weights = prepared(network, 1, network.last.name)
     inputs = [drawn(network, 1, seed) for seed in range(10)]
-    assert plans.run(program, weights, inputs[0], map) is None
+    assert plans.run(program, weights, inputs[0]) is None
 
     def run(at: int) -> bytes:
-        found = plans.run(program, weights, inputs[at % 10], map)
+        found = plans.run(program, weights, inputs[at % 10])
         assert found is not None
         return found[network.last.name].tobytes()
 
@@ -102,15 +103,42 @@ def test_many_threads_share_plans() -> None:
         assert list(pool.map(run, range(400))) == 40 * expected
 
 
+@pytest.mark.parametrize("network", FIXED)
+def test_microbatches_of_different_sizes_have_plans(network: Network) -> None:
+    """A batch that is cut unevenly, on one thread and on three, again and again: the bits of forward."""
+    x = drawn(network, 2 * microbatch(network) + 1, 2)
+    program, weights = prepared(network, len(x), *network.names)
+    assert len(set(program.sizes)) == 2
+    for threads in (1, 3):
+        executor = Executor(threads)
+        expected, *again = (executor.run(program, weights, x).outputs for _ in range(3))
+        executor.close()
+        for found in again:
+            assert [name for name in expected if found[name].tobytes() != expected[name].tobytes()] == []
+
+
+def test_large_plans_are_fewer() -> None:
+    """What they keep together is bounded; one is always kept."""
+    plans, x = Plans(), drawn(FIXED[0], 1, 2)
+    programs = [prepared(FIXED[0], 1, FIXED[0].last.name) for _ in range(3)]
+    kept = [(replace(program, planned=MOST_BYTES // 2), weights) for program, weights in programs]
+    assert [plans.run(*each, x) for each in kept] == [None] * 3
+    assert plans.run(*kept[1], x) is not None
+    assert plans.run(*kept[0], x) is None
+    whole = replace(kept[2][0], planned=2 * MOST_BYTES), kept[2][1]
+    assert plans.run(*whole, x) is None
+    assert plans.run(*whole, x) is not None
+
+
 def test_plans_are_few() -> None:
     """Those used last stay; one that went is made again, the second time."""
     network, plans = FIXED[0], Plans()
     kept = [prepared(network, 1, network.last.name) for _ in range(MOST + 1)]
     x = drawn(network, 1, 2)
-    assert [plans.run(*each, x, map) for each in kept] == [None] * (MOST + 1)
-    assert plans.run(*kept[-1], x, map) is not None
-    assert plans.run(*kept[0], x, map) is None
-    assert plans.run(*kept[0], x, map) is not None
+    assert [plans.run(*each, x) for each in kept] == [None] * (MOST + 1)
+    assert plans.run(*kept[-1], x) is not None
+    assert plans.run(*kept[0], x) is None
+    assert plans.run(*kept[0], x) is not None
 
 
 LARGE = Network.from_dict({
