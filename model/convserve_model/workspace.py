@@ -1,5 +1,6 @@
 """Work space: memory that a step writes and reads again while it is in the cache, and the next step writes over."""
 
+import mmap
 from collections.abc import Callable
 from math import prod
 from threading import local
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MEMORY = 4 << 20  # bytes; what is never touched takes no room
+MEMORY = 4 << 20  # bytes; mapped, so that what is never touched takes no room
 ALIGNED = 64
 GAP = 5  # times ALIGNED between pieces, so that those of a power of two do not share cache sets
 
@@ -29,7 +30,7 @@ class WorkSpace:
     def __init__(self, bordered: Bordered = bordered) -> None:
         self.used = 0
         self.bordered = bordered
-        self._memory = np.empty(MEMORY, np.uint8)
+        self._memory = mmap.mmap(-1, MEMORY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def empty(self, shape: Shape, dtype: Any) -> Array:
         """Like np.empty; what does not fit is memory of its own."""
