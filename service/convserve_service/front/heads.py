@@ -13,7 +13,7 @@ KEPT_BYTES = 4096  # of a head; what is made of it takes some times as many, for
 
 @dataclass(frozen=True)
 class Head:
-    """`before` and `after` are its bytes around the digits of the body's length; both parts are empty of what changes.
+    """`before` and `after` are its bytes around the digits of the body's length; without a body all is in `after`.
 
     `request` is gunicorn's, `environ` that of WSGI, both without a body.
     """
