@@ -32,11 +32,8 @@ TAP, SUMMED = 40.0, 0.07  # of np.einsum for each run of a tap, and for each of 
 CALL = 1500.0  # of each NumPy call
 STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
 FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
-PARTS, PART_WORK, PART_POSITIONS = (
-    2,
-    4e6,
-    32,
-)  # how many (each reads all weights), the least multiplications and positions
+PARTS = 2  # of it at most, for each reads all weights
+PART_WORK, PART_POSITIONS = 4e6, 32  # the least multiplications and positions of a part
 DENSE = 1 << 16  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
 

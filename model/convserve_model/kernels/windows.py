@@ -105,16 +105,6 @@ class Window:
         strides = (bc, bh * dh, bw * dw, bh * sh, bw * sw, bn)
         return as_strided(padded, (c, kh, kw, ho, wo, n), strides, writeable=False)
 
-    def shifts(self, strip: Array) -> Array:
-        """[C,h,w,N] -> [C,kh,kw,L]: what each tap sees with stride 1, from the first output to the last, as a read-only
-        view. Columns between the output's rows, where the window leaves the strip's row, mean nothing."""
-        (kh, kw), (dh, dw) = self.size, self.dilation
-        c, h, w, n = strip.shape
-        length = ((h - dh * (kh - 1) - 1) * w + w - dw * (kw - 1)) * n
-        bc, bh, bw, _ = strip.strides
-        strides = (bc, bh * dh, bw * dw, strip.itemsize)
-        return as_strided(strip, (c, kh, kw, length), strides, writeable=False)
-
     def tap(self, padded: Array, i: int, j: int, rows: range) -> Array:
         """[C,len(rows),wo,N]: what output rows `rows` see through position (i, j) of the window, as a view."""
         (_, kw), (sh, sw), (dh, dw) = self.size, self.stride, self.dilation

@@ -38,8 +38,8 @@ class Runs:
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """operand [C,h,w,N] -> out [Cout,rows,wo,N]."""
         shifts, g = Shifts(self.window), self.groups
-        runs, (_, calls) = shifts.runs(operand, out.shape, space)
-        results, (_, ending) = shifts.wide(out, space)
+        runs, calls = shifts.runs(operand, out.shape, space)
+        results, ending = shifts.wide(out, space)
         length, taps = runs[0].shape[3], [run.shape[1] * run.shape[2] for run in runs]
         columns = space.empty((len(operand), sum(taps), length), operand.dtype)
         start = 0
@@ -47,4 +47,4 @@ class Runs:
             calls.append(partial(np.copyto, columns[:, start : start + count].reshape(run.shape), run))
             start += count
         products = columns.reshape(g, -1, length)
-        return [*calls, partial(np.matmul, packed, products, results.reshape(g, -1, length, copy=False)), *ending]
+        return [*calls, partial(np.matmul, packed, products, results.reshape(g, -1, length, copy=False)), ending]

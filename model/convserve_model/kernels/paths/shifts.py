@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Pair, Plan, Shape
+from convserve_model.protocols import Array, Call, Pair, Plan, Shape
 from convserve_model.workspace import WorkSpace
 
 Taps = tuple[slice, slice]  # of the window, vertical and horizontal
@@ -37,21 +37,21 @@ class Shifts:
         (h, w), (sh, sw) = self.window.span(rows, columns), self.window.stride
         return -(-h // sh), -(-w // sw)
 
-    def runs(self, strip: Array, out: Shape, space: WorkSpace) -> tuple[list[Array], Plan]:
-        """strip [C,h,w,N] -> for each group a read-only view [C,taps down,taps across,L] of the planes, and the planes.
+    def runs(self, strip: Array, out: Shape, space: WorkSpace) -> tuple[list[Array], list[Call]]:
+        """strip [C,h,w,N] -> for each group a read-only view [C,taps down,taps across,L] of planes that calls fill.
 
         L is all of a plane's rows but for what follows the last output.
         """
         planes, calls = self._planes(strip, out, space)
-        return list(self._views(planes, out)), (planes, calls)
+        return list(self._views(planes, out)), calls
 
-    def wide(self, out: Array, space: WorkSpace) -> tuple[Array, Plan]:
-        """Where runs [C,L] of results go, and how they get into out [C,rows,wo,N]."""
+    def wide(self, out: Array, space: WorkSpace) -> tuple[Array, Call]:
+        """Where runs [C,L] of results go, and what brings them into out [C,rows,wo,N]."""
         c, rows, wo, n = out.shape
         _, width = self.extents(rows, wo)
         image = space.empty((c, rows, width, n), out.dtype)
         results = image.reshape(c, -1)[:, : ((rows - 1) * width + wo) * n]
-        return results, (out, [partial(np.copyto, out, image[:, :, :wo])])
+        return results, partial(np.copyto, out, image[:, :, :wo])
 
     def _planes(self, strip: Array, out: Shape, space: WorkSpace) -> Plan:
         """[C,sh,sw,rows,columns,N]."""

@@ -32,12 +32,12 @@ class Taps:
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """operand [C,h,w,N] -> out [C,rows,wo,N]."""
         shifts = Shifts(self.window)
-        runs, (_, calls) = shifts.runs(operand, out.shape, space)
-        results, (_, ending) = shifts.wide(out, space)
+        runs, calls = shifts.runs(operand, out.shape, space)
+        results, ending = shifts.wide(out, space)
         more = space.empty(results.shape, out.dtype)
         for number, (run, (down, across)) in enumerate(zip(runs, shifts.groups, strict=True)):
             target = more if number else results
             calls.append(partial(np.einsum, "cijl,cij->cl", run, packed[:, down, across], out=target))
             if number:
                 calls.append(partial(np.add, results, more, results))
-        return [*calls, *ending]
+        return [*calls, ending]
