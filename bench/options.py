@@ -9,20 +9,27 @@ import click
 PATH = click.Path(path_type=Path)
 SEED = click.option("--seed", default=0, show_default=True, help="Seed of the order within rounds.")
 DATA_DIR = click.option("--data-dir", type=click.Path(path_type=Path, exists=True), help="A folder on the disk to use.")
-HERE = click.option("--here", is_flag=True, help="Install nothing: all run in the environment of this program.")
-REUSE = click.option("--reuse", is_flag=True, help="Use the environments that are there from an earlier run.")
 
 
-def environments(default: Path) -> Callable[[Any], Any]:
-    """Where the environments of those that are compared are made."""
-    return click.option(
-        "--environments", "made", type=PATH, default=default, show_default=True, help="Where they are made."
+def comparing(environments: Path, file: Path) -> Callable[[Any], Any]:
+    """What is asked where services are compared, each in an environment of its own: by default made and saved here."""
+    options = (
+        click.option("--here", is_flag=True, help="Install nothing: all run in the environment of this program."),
+        click.option("--reuse", is_flag=True, help="Use the environments that are there from an earlier run."),
+        click.option(
+            "--environments", "made", type=PATH, default=environments, show_default=True, help="Where they are made."
+        ),
+        SEED,
+        click.option("--json", "saved", type=PATH, default=file, show_default=True, help="The file to write."),
+        DATA_DIR,
     )
 
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
 
-def saved(default: Path) -> Callable[[Any], Any]:
-    """The file that keeps what was measured."""
-    return click.option("--json", "saved", type=PATH, default=default, show_default=True, help="The file to write.")
+    return decorate
 
 
 def among(known: tuple[str, ...]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:

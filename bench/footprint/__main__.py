@@ -21,12 +21,7 @@ ENVIRONMENTS, SAVED = Path("build/footprint"), Path("build/bench-footprint.json"
 @click.command()
 @click.option("--starts", default=10, show_default=True, help="Counted starts of each service, after one that is not.")
 @click.option("--ours-only", is_flag=True, help="Leave PyTorch out; then there is nothing to compare with.")
-@options.HERE
-@options.REUSE
-@options.environments(ENVIRONMENTS)
-@options.SEED
-@options.saved(SAVED)
-@options.DATA_DIR
+@options.comparing(ENVIRONMENTS, SAVED)
 def main(
     starts: int, ours_only: bool, here: bool, reuse: bool, made: Path, seed: int, saved: Path, data_dir: Path | None
 ) -> None:

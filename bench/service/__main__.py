@@ -47,12 +47,7 @@ SEED = 0
 @click.option(
     "--training-rounds", type=SOME, default=ALL.training_rounds, show_default=True, help="Rounds beside a training."
 )
-@options.HERE
-@options.REUSE
-@options.environments(ENVIRONMENTS)
-@options.SEED
-@options.saved(SAVED)
-@options.DATA_DIR
+@options.comparing(ENVIRONMENTS, SAVED)
 def main(
     sides: tuple[str, ...], connections: tuple[int, ...], forms: tuple[str, ...], rounds: int, seconds: int,
     training_rounds: int, here: bool, reuse: bool, made: Path, seed: int, saved: Path, data_dir: Path | None,
