@@ -18,6 +18,7 @@ from convserve_model.plans import Plans
 from convserve_model.pool import Pool
 from convserve_model.prepare import Program
 from convserve_model.protocols import Array, Check, Params, nothing
+from convserve_model.workspace import give_back
 
 
 @dataclass(frozen=True)
@@ -72,13 +73,31 @@ class Executor:
             Pass(program, weights, inside(x[start:stop]), index=i, key=key, over=over, into={} if i else grads)
             for i, (start, stop) in enumerate(pairwise(ends))
         ]
+        try:
+            return self._through(program, passes, grads, loss=loss, target=target, cotangent=cotangent, check=check)
+        finally:
+            give_back()
+
+    def _through(
+        self,
+        program: Program,
+        passes: list[Pass],
+        grads: Mapping[str, Array],
+        *,
+        loss: Loss | None,
+        target: Array | None,
+        cotangent: Array | None,
+        check: Check,
+    ) -> Result:
+        """Forward and backward of all microbatches."""
+        ends = list(accumulate(program.sizes, initial=0))
         adjoints = [
             self._cross(op, segment, passes, check)
             for op, segment in zip(program.barriers, program.segments, strict=False)
         ]
         scale = 1.0
         if loss is not None and target is not None:
-            scale = 1.0 / (x.shape[0] * (_width(target) if loss.per_element else 1))
+            scale = 1.0 / (ends[-1] * (_width(target) if loss.per_element else 1))
 
         def finish(this: Pass) -> Pass:
             check()

@@ -42,12 +42,25 @@ class WorkSpace:
 
 
 def own() -> WorkSpace:
-    """This thread's, from its start."""
+    """This thread's until it gives it back, from its start."""
     space: WorkSpace | None = getattr(_threads, "space", None)
     if space is None:
-        space = _threads.space = WorkSpace()
+        try:
+            space = _idle.pop()
+        except IndexError:
+            space = WorkSpace()
+        _threads.space = space
     space.used = 0
     return space
 
 
+def give_back() -> None:
+    """What this thread has is for whoever computes next: many threads that seldom compute need few."""
+    space: WorkSpace | None = getattr(_threads, "space", None)
+    if space is not None:
+        del _threads.space
+        _idle.append(space)
+
+
 _threads = local()
+_idle: list[WorkSpace] = []

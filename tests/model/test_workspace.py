@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from convserve_model.workspace import MEMORY, WorkSpace, own
+from convserve_model.workspace import MEMORY, WorkSpace, give_back, own
 
 
 def test_pieces_lie_behind_each_other() -> None:
@@ -33,3 +33,16 @@ def test_each_thread_has_its_own() -> None:
     assert np.shares_memory(own().empty((4,), np.float32), piece)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(own).result() is not ours
+
+
+def test_threads_that_compute_one_after_the_other_need_but_one() -> None:
+    """Those that compute at once have one each."""
+
+    def used() -> WorkSpace:
+        space = own()
+        give_back()
+        return space
+
+    ours = own()
+    with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
+        assert first.submit(used).result() is second.submit(used).result() is not ours
