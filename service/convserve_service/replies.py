@@ -1,12 +1,13 @@
 """Replies: JSON for people, the V2 envelope for tensors, and the stored ones of writers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 from flask import Request as HttpRequest
 from flask import Response
 from werkzeug.datastructures import Headers
+from werkzeug.wsgi import ClosingIterator
 
 from convserve_service.body import refuse_if_match
 from convserve_service.live import Live
@@ -25,10 +26,14 @@ class Whole(Response):
     def get_wsgi_headers(self, environ: Any) -> Headers:
         return self.headers
 
+    def get_app_iter(self, environ: Any) -> Iterable[bytes]:
+        """Its bytes; the server leaves them out where a reply may have none."""
+        return ClosingIterator(self.response, self.close) if self._on_close else self.response
+
 
 def json(members: Mapping[str, Any] | Sequence[Any], status: int = 200, version: int | None = None) -> Response:
     """A JSON object, arrays as nested lists; with the version that was used."""
-    response = Response(orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype="application/json")
+    response = Whole(orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY), status, content_type="application/json")
     if version is not None:
         response.headers[MODEL_VERSION] = str(version)
     return response
@@ -89,7 +94,7 @@ def send(request: HttpRequest, reply: Reply) -> Response:
     named = ((HEADER_LENGTH, reply.header_length), (MODEL_VERSION, reply.model_version))
     headers = [(name, value) for name, value in named if value is not None]
     response = Whole(reply.body, reply.status, headers, content_type=reply.content_type)
-    encoding = request.headers.get("Accept-Encoding", "").strip().lower()
+    encoding = request.environ.get("HTTP_ACCEPT_ENCODING", "").strip().lower()
     if encoding in ("gzip", "deflate"):
         response.set_data(compress(reply.body, encoding))
         response.headers["Content-Encoding"] = encoding
