@@ -13,7 +13,7 @@ from typing import Any
 from convserve_service.front.outbox import Outbox
 
 NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-UNFIT = re.compile(r"[^\t\r\n\x20-\x7e\x80-\xff]")
+FIT = bytes(byte for byte in range(256) if byte in b"\t\r\n" or 0x20 <= byte != 0x7F)  # beside line ends
 LENGTH = "content-length"
 OURS = {  # of a connection, or said by the server alone
     "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailers", "transfer-encoding",
@@ -88,10 +88,10 @@ class Reply:
 
 def _bytes(lines: list[str]) -> bytes:
     """The lines of a head, each of which is one."""
-    head = "\r\n".join(lines)
-    if UNFIT.search(head) or not head.count("\r") == head.count("\n") == len(lines) - 1:
+    head = "\r\n".join(lines).encode("latin-1")
+    if head.translate(None, FIT) or not head.count(b"\r") == head.count(b"\n") == len(lines) - 1:
         raise ValueError("a header of the reply holds what may not stand in one")  # it is not told: it may be secret
-    return head.encode("latin-1")
+    return head
 
 
 @lru_cache(NAMES)
