@@ -23,8 +23,8 @@ M = TypeVar("M", bound=BaseModel)
 MAX_VALUES = 4_000_000  # of a JSON body: each takes up to 220 bytes of memory
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 MOST_TENSORS = 10_000
-REMEMBERED = 1024  # bytes of a document that may come again: the header of a binary request
-MOST_REMEMBERED = 256
+REMEMBERED = 64  # documents that may come again, such as headers of binary requests
+LONGEST_REMEMBERED = 512  # bytes; as values they take up to a hundred times as many
 MOST_TOLD = 100  # characters of what a client sent
 Version = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 
@@ -262,14 +262,14 @@ def parse(model: type[M], body: bytes | memoryview) -> M:
             f"the JSON holds about {count:,} values, but this server takes {MAX_VALUES:,}; send tensors as binary data"
         )
     try:
-        return _again(model, text) if len(text) <= REMEMBERED else model.model_validate_json(text)
+        return _again(model, text) if len(text) <= LONGEST_REMEMBERED else model.model_validate_json(text)
     except ValidationError as error:
         raise WireError(*_first(error)) from error
 
 
-@lru_cache(MOST_REMEMBERED)
+@lru_cache(REMEMBERED)
 def _again(model: type[M], text: bytes) -> M:
-    """A message is frozen, so whoever sends the same text may have the same message."""
+    """Messages are frozen: whoever sends the same text may have the same one. What does not fit is not remembered."""
     return model.model_validate_json(text)
 
 
