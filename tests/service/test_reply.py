@@ -109,7 +109,7 @@ def test_a_reply_is_what_gunicorn_would_write(name: str, last: bool) -> None:
 def test_what_is_not_fit_for_a_head_is_not_sent(name: str) -> None:
     sent: Any = Sent()
     reply = Reply(request(b"GET / HTTP/1.1\r\n"), sent, last=False)
-    with pytest.raises(ValueError, match="stand in one|no name|latin-1|invalid literal"):
+    with pytest.raises(ValueError, match=r"stand in one|no name|latin-1|invalid literal"):
         reply.start(*UNFIT[name])
     assert (sent.bytes, reply.begun) == (b"", False)
 
