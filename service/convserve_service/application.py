@@ -65,7 +65,9 @@ class Application(Flask):
         return Adapter(self.url_map, self._routed, request.path, request.method)
 
     def request_context(self, environ: dict[str, Any]) -> RequestContext:
-        return RequestContext(self, environ, session=NO_SESSION)
+        context = RequestContext(self, environ, session=NO_SESSION)
+        context.request.max_content_length = self.config["MAX_CONTENT_LENGTH"]
+        return context
 
     def preprocess_request(self) -> None:
         """Hooks are the application's, for there are no blueprints, and none of them answers."""
