@@ -48,7 +48,8 @@ def run(settings: Settings, *, draining: Callable[[], bool], tallies: Tallies) -
 
 def _application(settings: Settings, draining: Callable[[], bool], tallies: Tallies) -> Any:
     """The application; a worker that cannot have it tries again, for one that does not start would end the others."""
-    from convserve_service.app import create_app
+    with memory.keep_made():
+        from convserve_service.app import create_app
 
     while True:
         try:

@@ -31,10 +31,13 @@ def serve(**given: Any) -> None:
 
     Every option is also an environment variable CONVSERVE_<OPTION>.
     """
-    from pydantic import ValidationError
+    from convserve_service import memory
 
-    from convserve_service import serve as server
-    from convserve_service.settings import Settings
+    with memory.keep_made():
+        from pydantic import ValidationError
+
+        from convserve_service import serve as server
+        from convserve_service.settings import Settings
 
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
