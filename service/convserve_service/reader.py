@@ -1,6 +1,5 @@
 """Readers of models: each works on one immutable version, and waits for no writer."""
 
-
 from convserve_service.live import Live, Loader
 from convserve_service.logs import log
 from convserve_service.store.catalog import NUMBERS
