@@ -61,16 +61,18 @@ class Preprocess:
         return {**spec, "mean": list(self.mean), "std": list(self.std)}
 
     def normalize(self, x: Array) -> Array:
-        """[N,C,H,W] -> float32: uint8 is scaled and normalized, floating-point values are taken as they are."""
+        """[N,C,H,W] -> float32: uint8 is scaled and normalized, finite floating-point values are taken as they are."""
         if x.dtype == np.uint8:
             mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
             return np.asarray((x * np.float32(self.scale) - mean) / std)
         if x.dtype.kind != "f":
             raise InputError(f"x has dtype {x.dtype}, but it must be uint8 or floating-point", "x")
+        if x.dtype == np.float32:
+            return x
         with np.errstate(over="ignore"):
-            converted = x.astype(np.float32, copy=False)
+            converted = x.astype(np.float32)
         if not np.isfinite(converted).all():
-            raise InputError("x holds a NaN, an infinity or a value too large for float32", "x")
+            raise InputError("x holds a value too large for float32", "x")
         return converted
 
     def pixels(self, x: Array) -> Array:

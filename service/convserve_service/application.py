@@ -4,7 +4,7 @@ import io
 from functools import lru_cache
 from typing import IO, Any, NoReturn
 
-from flask import Flask, Request
+from flask import Flask, Request, Response
 from flask.ctx import RequestContext
 from flask.sessions import NullSession
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -79,6 +79,22 @@ class Application(Flask):
 
     def request_context(self, environ: dict[str, Any]) -> RequestContext:
         return RequestContext(self, environ, session=NO_SESSION)
+
+    def preprocess_request(self) -> None:
+        """Hooks are the application's, for there are no blueprints, and none of them answers."""
+        for hook in self.before_request_funcs[None]:
+            hook()
+
+    def process_response(self, response: Response) -> Response:
+        for hook in reversed(self.after_request_funcs[None]):
+            response = hook(response)
+        return response
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Nothing is left to do for a request whose reply is made, and nobody listens for its end."""
+
+    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Nor for its context."""
 
     def ensure_sync(self, func: Any) -> Any:
         """Every view is a plain function."""

@@ -4,6 +4,7 @@ Numbers of optimizers, losses and layers are checked where they are defined, in 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -23,6 +24,8 @@ M = TypeVar("M", bound=BaseModel)
 MAX_VALUES = 4_000_000  # of a JSON body: each takes up to 220 bytes of memory
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 MOST_TENSORS = 10_000
+REMEMBERED = 64  # documents that may come again, such as headers of binary requests
+LONGEST_REMEMBERED = 512  # bytes; as values they take up to a hundred times as many
 MOST_TOLD = 100  # characters of what a client sent
 Version = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 
@@ -260,9 +263,15 @@ def parse(model: type[M], body: bytes | memoryview) -> M:
             f"the JSON holds about {count:,} values, but this server takes {MAX_VALUES:,}; send tensors as binary data"
         )
     try:
-        return model.model_validate_json(text)
+        return _again(model, text) if len(text) <= LONGEST_REMEMBERED else model.model_validate_json(text)
     except ValidationError as error:
         raise WireError(*_first(error)) from error
+
+
+@lru_cache(REMEMBERED)
+def _again(model: type[M], text: bytes) -> M:
+    """Messages are frozen: whoever sends the same text may have the same one. What does not fit is not remembered."""
+    return model.model_validate_json(text)
 
 
 def parse_query(model: type[M], query: Mapping[str, str]) -> M:

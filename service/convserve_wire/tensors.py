@@ -110,7 +110,7 @@ def to_json(tensor: Tensor) -> Array | list[str]:
 def elements(tensor: Tensor) -> Array:
     """The elements in row-major order; NonFiniteOutput where JSON has no number for one."""
     array = np.ascontiguousarray(tensor.array).reshape(-1)
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if _not_finite(array) is not None:
         raise NonFiniteOutput(
             f"output '{tensor.name}' holds a NaN or an infinity, which JSON cannot carry; ask for it with"
             " binary_data true",
@@ -187,13 +187,21 @@ def _unravel(at: int, shape: tuple[int, ...]) -> list[int]:
 
 
 def _finite(array: Array, where: str) -> Array:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        at = int(np.argmin(np.isfinite(array).reshape(-1)))
+    if (at := _not_finite(array)) is not None:
         raise TensorError(
             f"element {at} is a NaN, an infinity or too large for {array.dtype.name}, but it must be a finite number",
             f"{where}[{at}]",
         )
     return array
+
+
+def _not_finite(array: Array) -> int | None:
+    """Where the first NaN or infinity is; None where there is none. `argmin` is some times as fast as `all`."""
+    if array.dtype.kind != "f" or not array.size:
+        return None
+    finite = np.isfinite(array).reshape(-1)
+    at = int(finite.argmin())
+    return None if finite[at] else at
 
 
 def _objects(values: list[bytes], shape: Sequence[int]) -> Array:
