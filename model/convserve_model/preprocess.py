@@ -1,7 +1,7 @@
 """How an image becomes the network's input; the decoding and resizing of pictures is the service's."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from convserve_model import ranges
 from convserve_model.errors import InputError, OptionError, told
 from convserve_model.protocols import Array
+from convserve_model.values import dataclass
 
 COLORS = {1: "L", 3: "RGB"}
 TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask import Request
 from werkzeug.http import parse_options_header
@@ -17,8 +17,7 @@ NUMBER = re.compile(r"[1-9][0-9]{0,17}")
 HEADER_LENGTH = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # as WSGI names it
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(NamedTuple):
     """The decoded bytes and what belongs to them."""
 
     data: bytes

@@ -14,8 +14,9 @@ from convserve_wire.datatypes import DATATYPES
 from convserve_wire.errors import TooLarge, WireError
 from convserve_wire.names import NAME
 
-CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
-OPEN = ConfigDict(extra="ignore", frozen=True, strict=True)
+CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)  # built for the first that comes
+OPEN = ConfigDict(extra="ignore", frozen=True, strict=True, defer_build=True)
+FREE = ConfigDict(extra="allow", frozen=True, strict=True, defer_build=True)
 Options = dict[str, Any]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Count = Annotated[int, Field(ge=1, lt=1 << 31)]
@@ -164,7 +165,7 @@ class ExplainQuery(Explaining):
 class Layer(BaseModel):
     """A layer of an architecture; its other fields are those of its type."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = FREE
     type: Annotated[str, Field(max_length=64)]
     name: Annotated[str, Field(max_length=64)] = ""  # its position, when it is not given
     inputs: Sequence[Annotated[str, Field(max_length=64)]] = ()  # the layer before, when they are not given
@@ -173,7 +174,7 @@ class Layer(BaseModel):
 class Family(BaseModel):
     """A loss, optimizer or schedule by name; its other fields are those of its family."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = FREE
     name: Annotated[str, Field(max_length=64)]
 
 

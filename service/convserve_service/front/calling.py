@@ -2,9 +2,8 @@
 
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.message import Request
@@ -20,8 +19,7 @@ from convserve_service.logs import log
 Application = Callable[..., Iterable[bytes]]
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A request as gunicorn knows it, and as WSGI does, with its body."""
 
     request: Any
