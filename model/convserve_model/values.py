@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
+HASH = "_hash"  # no field, so it is neither compared nor shown
+
 if TYPE_CHECKING:  # type checkers know this one
     from dataclasses import dataclass as dataclass
 else:
@@ -46,7 +48,12 @@ def __eq__(self: Any, other: object) -> bool:
 
 
 def __hash__(self: Any) -> int:
-    return hash(_fields(self))
+    """Worked out once: by a network, and so by all its layers, each request looks up what is prepared for it."""
+    known = vars(self)
+    found: int | None = known.get(HASH)
+    if found is None:
+        found = known[HASH] = hash(_fields(self))
+    return found
 
 
 def __repr__(self: Any) -> str:

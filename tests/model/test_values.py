@@ -31,6 +31,16 @@ DONE = {
     "changed": lambda cls: dataclasses.asdict(dataclasses.replace(cls(1), a=3)),
     "equal": lambda cls: (cls(1) == cls(1), cls(1) == cls(2), cls(1) == (1, (1, 2), {}), cls(1) != cls(1)),
     "hash": lambda cls: hash(cls(1, c=0)),
+    "as before, once its hash is known": lambda cls: [
+        (
+            hash(value),
+            repr(value),
+            dataclasses.asdict(value),
+            hash(dataclasses.replace(value, a=2)),
+            value == cls(1, c=0),
+        )
+        for value in [cls(1, c=0)] * 2
+    ],
     "in sets": lambda cls: len({cls(1, c=0), cls(1, c=0), cls(2, c=0)}),
     "what nobody set": lambda cls: cls(1).d,
     "matched": lambda cls: cls.__match_args__,
