@@ -4,7 +4,10 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from convserve_model.protocols import Array, Call, Plan, Run, Shape
+import numpy as np
+
+from convserve_model.protocols import Array, Backward, Call, Plan, Run, Shape
+from convserve_model.workspace import WorkSpace
 
 
 def make(calls: Iterable[Call]) -> None:
@@ -19,9 +22,16 @@ def done(plan: Plan) -> Array:
     return y
 
 
-def together(over: Callable[..., Any], parts: list[list[Call]]) -> list[Call]:
+def together(run: Run, parts: list[list[Call]]) -> list[Call]:
     """Parts that may be made side by side, as `Run.map` does."""
-    return parts[0] if len(parts) == 1 else [partial(_side_by_side, over, parts)]
+    if len(parts) == 1 or in_order(run):
+        return [call for part in parts for call in part]
+    return [partial(_side_by_side, run.map, parts)]
+
+
+def in_order(run: Run) -> bool:
+    """Whether parts are made one after the other, by one thread."""
+    return run.map is map
 
 
 def result(run: Run, shape: Shape, dtype: Any) -> Array:
@@ -32,6 +42,47 @@ def result(run: Run, shape: Shape, dtype: Any) -> Array:
 def own(x: Array, run: Run) -> Array:
     """Where an elementwise result goes: over x, if that is nobody else's and nothing else is asked."""
     return x if run.overwrite and run.out is None else result(run, x.shape, x.dtype)
+
+
+def spent(dy: Array, run: Run) -> Array:
+    """Where an elementwise gradient goes: over dy, if that is nobody else's."""
+    return dy if run.spend else run.empty(dy.shape, dy.dtype)
+
+
+def contiguous(x: Array, space: WorkSpace) -> Plan:
+    """x, or a contiguous copy."""
+    if x.flags.c_contiguous:
+        return x, []
+    copy = space.empty(x.shape, x.dtype)
+    return copy, [partial(np.copyto, copy, x)]
+
+
+def reshaped(x: Array, shape: Shape, run: Run) -> Plan:
+    """A view of x, or a copy where there is none."""
+    y = x.reshape(shape)
+    if np.may_share_memory(x, y):
+        return y, []
+    y = run.empty(shape, x.dtype)
+    return y, [partial(np.copyto, y.reshape(x.shape), x)]
+
+
+def given(run: Run, into: dict[str, Array], dtype: Any, **values: Callable[[], Array]) -> list[Call]:
+    """Calls that bring gradients of parameters to where they may go, else into copies."""
+
+    def bring(name: str, value: Callable[[], Array]) -> None:
+        out = run.into.get(name)
+        if out is None:
+            into[name] = np.array(value(), dtype)
+        else:
+            out[...] = value()
+            into[name] = out
+
+    return [partial(bring, name, value) for name, value in values.items()]
+
+
+def along(dxs: tuple[Array | None, ...], calls: list[Call]) -> Backward:
+    """Of a kernel without parameters."""
+    return Backward(dxs, calls, {})
 
 
 def _side_by_side(over: Callable[..., Any], parts: list[list[Call]]) -> None:

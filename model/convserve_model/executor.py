@@ -3,32 +3,30 @@
 Microbatches and every sum over them follow the batch's order, so the bits do not depend on the number of threads.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from convserve_model.border import inside, turned_out
+from convserve_model.border import turned_in
 from convserve_model.losses import Loss
 from convserve_model.ops import Op
-from convserve_model.passes import Pass
-from convserve_model.plans import Plans
+from convserve_model.passes import Done, Pass
+from convserve_model.plans import Plans, Source
 from convserve_model.pool import Pool
 from convserve_model.prepare import Program
 from convserve_model.protocols import Array, Check, Params, nothing
-from convserve_model.workspace import give_back
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What a run gives; arrays are batch first and the caller's own."""
 
-    outputs: dict[str, Array] = field(default_factory=dict)
-    loss: float = 0.0
-    gradients: dict[str, Array] = field(default_factory=dict)  # with respect to `x` and layers
-    moments: dict[str, Array] = field(default_factory=dict)  # of each batch norm, by layer
+    outputs: dict[str, Array]
+    loss: float
+    gradients: dict[str, Array]  # with respect to `x` and layers
+    moments: dict[str, Array]  # of each batch norm, by layer
 
 
 class Executor:
@@ -65,118 +63,149 @@ class Executor:
         raise.
         """
         over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
-        if program.planned and (found := self._plans.run(program, weights, x, self.pool.map, over, check)) is not None:
-            return Result(found)
-        ends = list(accumulate(program.sizes, initial=0))
-        grads = grads or {}
-        passes = [
-            Pass(program, weights, inside(x[start:stop]), index=i, key=key, over=over, into={} if i else grads)
-            for i, (start, stop) in enumerate(pairwise(ends))
-        ]
+        source = self._plans.of(program, weights, over)
+        if program.infers:
+            return Result(self._infer(program, source, x, check), 0.0, {}, {})
+        batch = Batch(program, source, x, loss, target, cotangent, key, grads or {}, check)
         try:
-            return self._through(program, passes, grads, loss=loss, target=target, cotangent=cotangent, check=check)
+            if program.barriers:
+                return self._together(batch)
+            return _result(batch, self.pool.map(batch.through, batch.all))
         finally:
-            give_back()
+            source.end()
 
-    def _through(
-        self,
-        program: Program,
-        passes: list[Pass],
-        grads: Mapping[str, Array],
-        *,
-        loss: Loss | None,
-        target: Array | None,
-        cotangent: Array | None,
-        check: Check,
-    ) -> Result:
-        """Forward and backward of all microbatches."""
-        ends = list(accumulate(program.sizes, initial=0))
-        adjoints = [
-            self._cross(op, segment, passes, check)
-            for op, segment in zip(program.barriers, program.segments, strict=False)
-        ]
-        scale = 1.0
-        if loss is not None and target is not None:
-            scale = 1.0 / (ends[-1] * (_width(target) if loss.per_element else 1))
-
-        def finish(this: Pass) -> Pass:
+    def _infer(self, program: Program, source: Source, x: Array, check: Check) -> dict[str, Array]:
+        def infer(rows: slice) -> list[Array]:
             check()
-            this.forward(program.segments[-1])
-            if not program.want.logits:
-                return this
-            rows = slice(ends[this.index], ends[this.index + 1])
-            if loss is not None and target is not None:
-                this.seed_loss(loss, inside(target[rows]), scale)
-            elif cotangent is not None:
-                this.seed(inside(cotangent[rows]))
-            if program.want.backward:
-                this.backward(program.segments[-1])
-            return this
+            this = source.take(rows.stop - rows.start)
+            found = this.infer(x[rows])
+            source.give(this)
+            return found
 
-        outputs: list[list[Array]] = []
-        total = 0.0
-        for done in self.pool.map(finish, passes):
-            total += done.loss
-            outputs.append(done.outputs())
-            done.values.clear()
-            if not adjoints:
-                _add(grads, done)
-        if program.want.backward and adjoints:
-            self._back(program, passes, adjoints, check)
-            for done in passes:
-                _add(grads, done)
-        return Result(
-            {name: _joined([some[i] for some in outputs]) for i, (name, _) in enumerate(program.outputs)},
-            total * scale,
-            {
-                name: _joined([turned_out(this.gradients[value]) for this in passes])
-                for name, value in program.gradients
-            },
-            {op.layer: value for op, (value, _) in zip(program.barriers, adjoints, strict=True)},
+        return _joined(program.outputs, list(self.pool.map(infer, program.rows)))
+
+    def _together(self, batch: "Batch") -> Result:
+        """All microbatches at once: they wait for each other at every barrier."""
+        program, last = batch.program, len(batch.program.barriers)
+        passes = [batch.begin(index) for index in batch.all]
+        crossed = [self._cross(at, op, passes, batch.check) for at, op in enumerate(program.barriers)]
+
+        def finish(this: Pass) -> None:
+            batch.check()
+            this.forward(last)
+            if program.want.logits:
+                batch.turn(this)
+
+        def backward(at: int, this: Pass) -> None:
+            batch.check()
+            this.backward(at)
+
+        self._each(finish, passes)
+        if program.want.backward:
+            for at, (_, adjoint) in reversed(list(enumerate(crossed))):
+                _back(program.barriers[at].output, passes, adjoint)
+                self._each(partial(backward, at), passes)
+        return _result(
+            batch,
+            map(batch.end, passes),
+            {op.layer: whole for op, (whole, _) in zip(program.barriers, crossed, strict=True)},
         )
 
-    def _cross(
-        self, op: Op, segment: tuple[Op, ...], passes: list[Pass], check: Check
-    ) -> tuple[Array, Callable[[Array], list[Array]]]:
+    def _cross(self, at: int, op: Op, passes: list[Pass], check: Check) -> tuple[Array, Callable[[Array], list[Array]]]:
         """Forward up to a barrier: combines the parts in order and hands the whole to everybody."""
 
         def forward(this: Pass) -> None:
             check()
-            this.forward(segment)
+            this.forward(at)
 
-        for _ in self.pool.map(forward, passes):
-            pass
+        self._each(forward, passes)
         assert op.reduced is not None
-        value, adjoint = op.reduced.combine([this.values[op.output] for this in passes])
+        whole, adjoint = op.reduced.combine([this.part(op.output) for this in passes])
         for this in passes:
-            this.values[op.output] = value
-        return value, adjoint
+            this.meet(op.output, whole)
+        return whole, adjoint
 
-    def _back(
+    def _each(self, function: Callable[[Pass], None], passes: list[Pass]) -> None:
+        for _ in self.pool.map(function, passes):
+            pass
+
+
+class Batch:
+    """What a run is about, and its microbatches."""
+
+    def __init__(
         self,
         program: Program,
-        passes: list[Pass],
-        adjoints: list[tuple[Array, Callable[[Array], list[Array]]]],
+        source: Source,
+        x: Array,
+        loss: Loss | None,
+        target: Array | None,
+        cotangent: Array | None,
+        key: tuple[int, int],
+        grads: Mapping[str, Array],
         check: Check,
     ) -> None:
-        """Backward through the segments before the last: gradients of a barrier's value are summed in order."""
-        steps = list(zip(program.barriers, program.segments[:-1], adjoints, strict=True))
-        for op, segment, (_, adjoint) in reversed(steps):
-            parts = [this.gradients.pop(op.output, None) for this in passes]
-            known = [part for part in parts if part is not None]
-            if known:
-                total = known[0].copy()
-                for part in known[1:]:
-                    total += part
-                for this, dpart in zip(passes, adjoint(total), strict=True):
-                    this.gradients[op.output] = dpart
+        self.program, self.source, self.check, self.grads = program, source, check, grads
+        self.all = range(len(program.sizes))
+        self.scale = 1.0  # of each loss in the mean
+        if loss is not None and target is not None:
+            self.scale = 1.0 / (len(x) * (_width(target) if loss.per_element else 1))
+        self._x, self._loss, self._target, self._cotangent, self._key = x, loss, target, cotangent, key
 
-            def backward(this: Pass, segment: tuple[Op, ...] = segment) -> None:
-                check()
-                this.backward(segment)
+    def begin(self, index: int) -> Pass:
+        this = self.source.take(self.program.sizes[index])
+        this.begin(self._x[self.program.rows[index]], index=index, key=self._key, into={} if index else self.grads)
+        return this
 
-            for _ in self.pool.map(backward, passes):
-                pass
+    def through(self, index: int) -> Done:
+        """A microbatch that waits for no other."""
+        self.check()
+        this = self.begin(index)
+        this.forward(0)
+        self.turn(this)
+        return self.end(this)
+
+    def turn(self, this: Pass) -> None:
+        """At the logits: the loss, and backward through the last segment."""
+        rows = self.program.rows[this.index]
+        if self._loss is not None and self._target is not None:
+            this.seed_loss(self._loss, turned_in(self._target[rows]), self.scale)
+        elif self._cotangent is not None:
+            this.seed(turned_in(self._cotangent[rows]))
+        if self.program.want.backward:
+            this.backward(len(self.program.barriers))
+
+    def end(self, this: Pass) -> Done:
+        done = this.done()
+        self.source.give(this)
+        return done
+
+
+def _back(name: str, passes: list[Pass], adjoint: Callable[[Array], list[Array]]) -> None:
+    """Backward across a barrier: the gradients of its value are summed in order."""
+    known = [part for part in (this.dwhole(name) for this in passes) if part is not None]
+    if not known:
+        return
+    total = known[0].copy()
+    for part in known[1:]:
+        total += part
+    for this, dpart in zip(passes, adjoint(total), strict=True):
+        this.meet_gradient(name, dpart)
+
+
+def _result(batch: Batch, dones: Iterable[Done], moments: dict[str, Array] | None = None) -> Result:
+    """Sums in order, and rows one after the other."""
+    loss, outputs, gradients = 0.0, [], []
+    for done in dones:
+        loss += done.loss
+        outputs.append(done.outputs)
+        gradients.append(done.gradients)
+        if batch.grads:
+            _add(batch.grads, done)
+    program = batch.program
+    return Result(
+        _joined(program.outputs, outputs), loss * batch.scale, _joined(program.gradients, gradients), moments or {}
+    )
 
 
 def _warm_up(_: int) -> None:
@@ -192,17 +221,19 @@ def _width(target: Array) -> int:
     return int(target.shape[1]) if target.ndim == 2 else 1
 
 
-def _add(grads: Mapping[str, Array], done: Pass) -> None:
+def _add(grads: Mapping[str, Array], done: Done) -> None:
     """Adds a microbatch's gradients, the first by assignment."""
     for name, total in grads.items():
-        grad = done.grads.pop(name, None)
+        grad = done.grads.get(name)
         if grad is None:
             continue
-        if done.index:
+        if done.place:
             total += grad
         elif grad is not total:
             total[...] = grad
 
 
-def _joined(parts: list[Array]) -> Array:
-    return parts[0].copy() if len(parts) == 1 else np.concatenate(parts)
+def _joined(names: tuple[tuple[str, str], ...], parts: list[list[Array]]) -> dict[str, Array]:
+    """What each microbatch gives for (asked name, value), one after the other."""
+    whole = parts[0] if len(parts) == 1 else [np.concatenate(some) for some in zip(*parts, strict=True)]
+    return {name: array for (name, _), array in zip(names, whole, strict=True)}

@@ -1,93 +1,206 @@
-"""One microbatch on its way through a program: its values, its closures, its gradients. For one thread."""
+"""One microbatch on its way through a program: its values, its gradients. For one thread at a time."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from convserve_model.border import turned_out
+from convserve_model.border import turned_in, turned_out
+from convserve_model.calls import make
 from convserve_model.losses import Loss
+from convserve_model.memory import Fresh, Values
 from convserve_model.ops import Op
 from convserve_model.prepare import Program
-from convserve_model.protocols import Array, Backward, Params, Run
+from convserve_model.protocols import WHOLE, Adjoint, Array, Call, Params, Run
 from convserve_model.randomness import Purpose, generator
+from convserve_model.workspace import Spaces, WorkSpace
+
+
+class Done(NamedTuple):
+    """What one microbatch gives; arrays are batch first, and nobody writes over them."""
+
+    place: int  # in the batch
+    loss: float
+    outputs: list[Array]
+    gradients: list[Array]  # with respect to values
+    grads: dict[str, Array]  # with respect to parameters
 
 
 class Pass:
     """Forward and backward of one microbatch, segment by segment.
 
-    `weights` are what each op computes with, by its output; `into` is where gradients of parameters may go.
+    A pass that is `kept` can begin again, with other inputs of the same shapes: what it planned the first time is then
+    only carried out, on buffers that stay where they are. `weights` are what each op computes with, by its output;
+    other arrays may lie there the next time (see `Kernel.plan`).
     """
 
     def __init__(
-        self,
-        program: Program,
-        weights: Mapping[str, Params],
-        x: Array,
-        *,
-        index: int,
-        key: tuple[int, int],
-        over: Callable[..., Any],
-        into: Mapping[str, Array],
+        self, program: Program, weights: Mapping[str, Params], over: Callable[..., Any] = map, *, kept: bool
     ) -> None:
-        self.index = index
-        self.values: dict[str, Array] = {"x": x}
-        self.grads: dict[str, Array] = {}  # with respect to parameters
+        self.values: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}  # with respect to values
-        self.loss = 0.0
-        self._program, self._weights, self._key, self._over, self._into = program, weights, key, over, into
-        self._closures: list[list[Backward]] = []
+        self._program, self._weights, self._over, self._kept = program, weights, over, kept
+        self._memory, self._spaces = Values() if kept else Fresh(), Spaces(kept=kept)
+        self._puts: dict[tuple[str, str], Array] = {}
+        self._forward: dict[int, list[Call]] = {}
+        self._backward: dict[int, list[Call]] = {}
+        self._adjoints: dict[int, list[Adjoint]] = {}
+        self._parts: dict[str, Array] = {}  # of a barrier's value, by its op's output
+        self._dwholes: dict[str, Array | None] = {}  # the gradient of the whole
+        self._into: dict[str, dict[str, Array]] = {}  # by op
+        self._views: list[Array] | None = None
+        self._dparams: list[tuple[Op, dict[str, Array]]] = []
 
-    def forward(self, segment: Sequence[Op]) -> None:
-        """Computes the segment's values; keeps closures only if there will be a backward."""
-        closures: list[Backward] = []
-        keep, values = self._program.want.backward, self.values
-        for op in segment:
-            operands = [values[name] for name in op.inputs]
-            y, closure = op.kernel.forward(self._weights[op.output], *operands, run=self._run(op))
+    def begin(self, x: Array, *, index: int, key: tuple[int, int], into: Mapping[str, Array]) -> None:
+        """x [n,C,H,W] is the batch's microbatch `index`; `into` is where gradients of parameters may go."""
+        self.index, self._key, self._loss = index, key, 0.0
+        self._enter(x)
+        for op in self._program.learning:
+            places = self._into.setdefault(op.output, {})
+            places.clear()
+            places.update((short, into[full]) for short, full in op.params if full in into)
+
+    def forward(self, at: int) -> None:
+        """Computes the values of a segment."""
+        known = self._forward.get(at)
+        if known is not None:
+            make(known)
+            return
+        calls: list[Call] = []
+        adjoints: list[Adjoint] = []
+        values, backward = self.values, self._program.want.backward
+        for op in self._program.segments[at]:
+            y, more, adjoint = op.kernel.plan(
+                self._weights[op.output], *(values[name] for name in op.inputs), run=self._run(op)
+            )
+            make(more)
             values[op.output] = y
-            if keep:
-                closures.append(closure)
-            for name in op.last_use:
-                del values[name]
-        self._closures.append(closures)
+            if op.reduced:
+                self._parts[op.output] = y
+            calls += more if self._kept else []
+            if backward:
+                adjoints.append(adjoint)
+            gone = [values.pop(name) for name in op.last_use]
+            if not backward:
+                self._memory.release(gone, values.values())
+        self._planned(self._forward, at, calls)
+        self._adjoints[at] = adjoints
+
+    def part(self, name: str) -> Array:
+        """This microbatch's part of a barrier's value."""
+        return self._parts[name]
+
+    def meet(self, name: str, whole: Array) -> None:
+        """The whole of a barrier's value, for those who read it."""
+        self.values[name] = self._put("value", name, whole)
 
     def seed_loss(self, loss: Loss, target: Array, scale: float) -> None:
-        """Adds this microbatch's loss and starts the gradient from it."""
+        """This microbatch's loss; the gradient starts from it."""
         logits = self.values[self._program.output]
-        self.loss, gradient = loss(logits, target)
-        self.gradients[self._program.output] = gradient * logits.dtype.type(scale)
+        self._loss, gradient = loss(logits, target)
+        self.seed(gradient * logits.dtype.type(scale))
 
     def seed(self, cotangent: Array) -> None:
         """Starts the gradient from dL/dlogits [K,n]."""
-        self.gradients[self._program.output] = cotangent
+        name = self._program.output
+        self.gradients[name] = self._put("gradient", name, cotangent)
 
-    def backward(self, segment: Sequence[Op]) -> None:
-        """Passes gradients back through the segment forwarded last."""
-        closures = self._closures.pop()
-        for op in reversed(segment):
-            closure = closures.pop()
+    def backward(self, at: int) -> None:
+        """Passes gradients back through a segment."""
+        known = self._backward.get(at)
+        if known is not None:
+            make(known)
+            return
+        calls: list[Call] = []
+        adjoints = self._adjoints.pop(at)
+        for op in reversed(self._program.segments[at]):
+            adjoint = adjoints.pop()
             take = self.gradients.get if op.output in self._program.kept else self.gradients.pop
             dy = take(op.output, None)
             if dy is None or not (op.need_params or any(op.need)):
                 continue
-            dxs, dparams = closure(dy)
-            fresh = getattr(op.kernel, "fresh", False)
+            dxs, more, dparams = adjoint(dy)
+            gone = [dy]
             for name, dx in zip(op.inputs, dxs, strict=True):
-                if dx is not None:
-                    known = self.gradients.get(name)
-                    self.gradients[name] = dx if known is None else np.add(known, dx, out=dx if fresh else None)
-            if dparams:
-                full = dict(op.params)
-                self.grads.update({full[short]: grad for short, grad in dparams.items()})
+                if dx is None:
+                    continue
+                before = self.gradients.get(name)
+                if before is not None:
+                    out = dx if getattr(op.kernel, "fresh", False) else self._memory.empty(dx.shape, dx.dtype)
+                    more.append(partial(np.add, before, dx, out))
+                    gone.append(before)
+                    dx = out
+                self.gradients[name] = dx
+            make(more)
+            calls += more if self._kept else []
+            if op.need_params:
+                self._dparams.append((op, dparams))
+            self._memory.release(gone, self.gradients.values())
+        self._planned(self._backward, at, calls)
 
-    def outputs(self) -> list[Array]:
-        """What was asked for, batch first again."""
-        return [turned_out(self.values[value]) for _, value in self._program.outputs]
+    def dwhole(self, name: str) -> Array | None:
+        """The gradient of the whole of a barrier's value, as far as this microbatch goes."""
+        if name not in self._dwholes:
+            self._dwholes[name] = self.gradients.pop(name, None)
+        return self._dwholes[name]
+
+    def meet_gradient(self, name: str, dpart: Array) -> None:
+        """The gradient of this microbatch's part of a barrier's value."""
+        self.gradients[name] = self._put("gradient", name, dpart)
+
+    def done(self) -> Done:
+        grads = {full: dparams[short] for op, dparams in self._dparams for short, full in op.params if short in dparams}
+        gradients = [turned_out(self.gradients[value]).copy() for _, value in self._program.gradients]
+        return Done(self.index, self._loss, self._outputs(), gradients, grads)
+
+    def infer(self, x: Array) -> list[Array]:
+        """The outputs for x [n,C,H,W], where nothing else is asked for."""
+        self._enter(x)
+        self.forward(0)
+        return self._outputs()
+
+    def _enter(self, x: Array) -> None:
+        self.size = len(x)
+        self.values["x"] = self._put("value", "x", turned_in(x))
+
+    def _outputs(self) -> list[Array]:
+        """What was asked for, batch first."""
+        if self._views is None:
+            self._views = [turned_out(self.values[value]) for _, value in self._program.outputs]
+        return [view.copy() for view in self._views]
+
+    def _planned(self, known: dict[int, list[Call]], at: int, calls: list[Call]) -> None:
+        self._spaces.give_back()
+        if self._kept:
+            known[at] = calls
+
+    def _put(self, kind: str, name: str, array: Array) -> Array:
+        """What comes from outside, where plans look for it; contiguous."""
+        if not self._kept:
+            return np.ascontiguousarray(array)
+        known = self._puts.get((kind, name))
+        if known is None:
+            self._puts[kind, name] = known = np.empty(array.shape, array.dtype)
+        known[...] = array
+        return known
 
     def _run(self, op: Op) -> Run:
-        into = {short: self._into[full] for short, full in op.params if full in self._into} if self._into else None
-        return Run(op.need, op.need_params, lambda: self._random(op), self._over, op.overwrite, None, into, op.spend)
+        return Run(
+            need=op.need,
+            need_params=op.need_params,
+            random=lambda: self._random(op),
+            empty=self._memory.empty,
+            space=self._space,
+            map=self._over,
+            overwrite=op.overwrite,
+            spend=op.spend,
+            into=self._into.get(op.output, {}),
+        )
+
+    def _space(self, part: int) -> WorkSpace:
+        """Parts that are made one after the other have the same."""
+        return self._spaces(0 if self._over is map and part != WHOLE else part)
 
     def _random(self, op: Op) -> "np.random.Generator":
         seed, step = self._key

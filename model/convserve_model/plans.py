@@ -1,173 +1,127 @@
-"""Inference as a list of NumPy calls on buffers, microbatch by microbatch: whatever is to decide was decided before."""
+"""Passes that are kept: whatever is to decide about a program was decided when it came before.
 
-import math
+Those of inference go with the weights that they read; those with gradients are given the weights of each run.
+"""
+
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any, cast
 
 import numpy as np
 
-from convserve_model.border import turned_in, turned_out
-from convserve_model.calls import make
+from convserve_model.ops import Op
+from convserve_model.passes import Pass
 from convserve_model.prepare import Program
-from convserve_model.protocols import (
-    Array,
-    Call,
-    Check,
-    Kernel,
-    Params,
-    Plan,
-    Planning,
-    Run,
-    Shape,
-    nothing,
-)
-from convserve_model.workspace import WorkSpace, bordered
+from convserve_model.protocols import Params
 
-MOST, MOST_BYTES = 16, 128 << 20  # plans that are kept, for each thread that uses them, and what they may keep
+MOST, MOST_BYTES = 16, 128 << 20  # programs whose passes are kept, and what these may keep, for each thread
 Over = Callable[..., Any]
 
 
-class Values:
-    """Memory for the values of a plan: what nobody reads any more is used again."""
+class Source:
+    """Passes for one run, made anew."""
 
-    def __init__(self) -> None:
-        self._free: list[Array] = []
-        self._own: set[int] = set()
+    def __init__(self, program: Program, weights: Mapping[str, Params], over: Over) -> None:
+        self.program, self.weights, self.over = program, weights, over
 
-    def empty(self, shape: Shape, dtype: Any) -> Array:
-        """Like np.empty: in the smallest free memory that is large enough, else new."""
-        size = math.prod(shape) * np.dtype(dtype).itemsize
-        fitting = [memory for memory in self._free if len(memory) >= size]
-        memory = min(fitting, key=len, default=None)
-        if memory is None:
-            memory = np.empty(size, np.uint8)
-            self._own.add(id(memory))
-        else:
-            self._free = [other for other in self._free if other is not memory]
-        return np.ndarray(shape, dtype, memory)
+    def take(self, n: int) -> Pass:
+        """For a microbatch of n."""
+        return Pass(self.program, self.weights, self.over, kept=False)
 
-    def release(self, gone: Iterable[Array], kept: Iterable[Array]) -> None:
-        """What the values that are gone lay in, where no other value lies there too."""
-        used = {id(value.base) for value in kept}
-        for memory in {id(value.base): value.base for value in gone}.values():
-            if memory is not None and id(memory) in self._own - used:
-                self._free.append(memory)
+    def give(self, used: Pass) -> None:
+        """Back, once nobody needs what it holds."""
+
+    def end(self) -> None:
+        """The run is over."""
 
 
-class Planned:
-    """A program with its weights and buffers; for one thread at a time."""
+class Idle(Source):
+    """Passes of one program and its weights that nobody uses now, by the size of their microbatch. Thread-safe."""
 
-    def __init__(self, program: Program, weights: Mapping[str, Params], x: Array, over: Over) -> None:
-        memory, spaces = Values(), defaultdict[int, WorkSpace](lambda: WorkSpace(cache(bordered)))
+    def __init__(self, program: Program, weights: Mapping[str, Params], over: Over) -> None:
+        super().__init__(program, weights, over)
+        self._idle: defaultdict[int, deque[Pass]] = defaultdict(deque)
 
-        def space(part: int) -> WorkSpace:
-            found = spaces[0 if over is map else part]
-            found.used = 0
-            return found
+    def begin(self, weights: Mapping[str, Params]) -> bool:
+        """Whether a run with these weights may take passes."""
+        return True
 
-        self._x = memory.empty((*x.shape[1:], len(x)), x.dtype)
-        self._calls: list[Call] = []
-        values = {"x": self._x}
-        for op in program.segments[0]:
-            run = Run(op.need, False, _nothing_random, over, op.overwrite, empty=memory.empty, space=space)
-            y, calls = _plan(op.kernel, weights[op.output], [values[name] for name in op.inputs], run)
-            self._calls += calls
-            gone = [values.pop(name) for name in op.last_use]
-            values[op.output] = y
-            memory.release(gone, values.values())
-        self._outputs = [(name, turned_out(values[value])) for name, value in program.outputs]
-
-    def run(self, x: Array) -> dict[str, Array]:
-        """x [N,C,H,W] -> the outputs, batch first and the caller's own."""
-        self._x[...] = turned_in(x)
-        make(self._calls)
-        return {name: value.copy() for name, value in self._outputs}
-
-
-@dataclass(frozen=True)
-class Idle:
-    """Plans of one program and weights, by the size of their microbatch, that nobody uses now."""
-
-    program: Program
-    weights: Mapping[str, Params]  # held, so that nothing else gets their ids
-    plans: defaultdict[int, deque[Planned]] = field(default_factory=lambda: defaultdict(deque))
-
-    def infer(self, x: Array, over: Over) -> dict[str, Array]:
-        """The outputs of a microbatch x [n,C,H,W]."""
-        plans = self.plans[len(x)]
+    def take(self, n: int) -> Pass:
         try:
-            planned = plans.pop()
+            return self._idle[n].pop()
         except IndexError:
-            planned = Planned(self.program, self.weights, x, over)
-        found = planned.run(x)
-        plans.append(planned)
-        return found
+            return Pass(self.program, self.weights, self.over, kept=True)
+
+    def give(self, used: Pass) -> None:
+        self._idle[used.size].append(used)
+
+
+class Learning(Idle):
+    """Of one program, for one run at a time, each with weights of its own."""
+
+    def __init__(self, program: Program, over: Over) -> None:
+        self._held: dict[str, Params] = {}
+        super().__init__(program, self._held, over)
+        self._lock = Lock()
+        self._filled_from: Mapping[str, Params] | None = None
+
+    def begin(self, weights: Mapping[str, Params]) -> bool:
+        if not self._lock.acquire(blocking=False):
+            return False
+        if weights is not self._filled_from:
+            for segment in self.program.segments:
+                for op in segment:
+                    self._fill(op, weights[op.output])
+            self._filled_from = weights
+        return True
+
+    def end(self) -> None:
+        self._lock.release()
+
+    def _fill(self, op: Op, fresh: Params) -> None:
+        """What was packed is written over, where plans read it; for the rest other arrays take its place."""
+        held = self._held.get(op.output)
+        if held is None:
+            self._held[op.output] = _copied(fresh) if hasattr(op.kernel, "pack") else dict(fresh)
+        elif hasattr(op.kernel, "pack"):
+            _copy(held, fresh)
+        else:
+            cast(dict[str, Any], held).update(fresh)
 
 
 class Plans:
-    """Of the programs and weights that were used last. Thread-safe."""
+    """Of the programs that were used last, in inference with the same weights. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._known: OrderedDict[tuple[int, int], Idle] = OrderedDict()
 
-    def run(
-        self,
-        program: Program,
-        weights: Mapping[str, Params],
-        x: Array,
-        share: Over = map,
-        over: Over = map,
-        check: Check = nothing,
-    ) -> dict[str, Array] | None:
-        """The outputs; None the first time, for a plan is dearer to make than to do without.
-
-        Microbatches are shared by `share`, parts of one by `over`. `check` is called before each, and may raise.
-        """
-        idle = self._of(program, weights)
-        if idle is None:
-            return None
-
-        def infer(part: Array) -> dict[str, Array]:
-            check()
-            return idle.infer(part, over)
-
-        if len(program.sizes) == 1:
-            return infer(x)
-        ends = accumulate(program.sizes, initial=0)
-        parts = list(share(infer, [x[start:stop] for start, stop in pairwise(ends)]))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _of(self, program: Program, weights: Mapping[str, Params]) -> Idle | None:
-        at = id(program), id(weights)
+    def of(self, program: Program, weights: Mapping[str, Params], over: Over = map) -> Source:
+        """Kept passes from the second time on, for a program that comes once need not be kept."""
+        if not program.planned:
+            return Source(program, weights, over)
+        backward = program.want.backward
+        at = id(program), 0 if backward else id(weights)  # held, so that nothing else gets their ids
         with self._lock:
             known = self._known.get(at)
             if known is not None:
                 self._known.move_to_end(at)
-                return known
-            self._known[at] = Idle(program, weights)
-            while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
-                self._known.popitem(last=False)
-            return None
+            else:
+                self._known[at] = Learning(program, over) if backward else Idle(program, weights, over)
+                while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
+                    self._known.popitem(last=False)
+        return known if known is not None and known.begin(weights) else Source(program, weights, over)
 
     def _bytes(self) -> int:
         return sum(idle.program.planned for idle in self._known.values())
 
 
-def _plan(kernel: Kernel, w: Params, xs: list[Array], run: Run) -> Plan:
-    """The kernel's own plan, or `forward` as one call."""
-    if hasattr(kernel, "plan"):
-        return cast(Planning, kernel).plan(w, *xs, run=run)
-    y, _ = kernel.forward(w, *xs, run=run)
-    if any(np.may_share_memory(y, x) for x in xs):  # a view sees what is in the buffer
-        return y, []
-    return y, [lambda: np.copyto(y, kernel.forward(w, *xs, run=run)[0])]
+def _copied(params: Params) -> dict[str, Any]:
+    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in params.items()}
 
 
-def _nothing_random() -> "np.random.Generator":
-    raise AssertionError("nothing is random in inference")
+def _copy(held: Params, fresh: Params) -> None:
+    for name, value in fresh.items():
+        if isinstance(value, np.ndarray):
+            np.copyto(held[name], value)

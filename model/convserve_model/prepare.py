@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate, pairwise
 from math import prod
 
 from convserve_model.fusion import fused
@@ -25,11 +26,11 @@ class Want:
     loss: bool = False  # the mean loss
     train: bool = False  # batch statistics and dropout, else running statistics
 
-    @property
+    @cached_property
     def backward(self) -> bool:
         return bool(self.params or self.values)
 
-    @property
+    @cached_property
     def logits(self) -> bool:
         """Whether a loss or a cotangent meets the logits."""
         return self.loss or self.backward
@@ -58,6 +59,21 @@ class Program:
     def kept(self) -> frozenset[str]:
         """Values whose gradients stay when they have been passed on."""
         return frozenset(value for _, value in self.gradients)
+
+    @cached_property
+    def infers(self) -> bool:
+        """Whether nothing but outputs in evaluation is asked for."""
+        return not (self.want.logits or self.want.train)
+
+    @cached_property
+    def rows(self) -> tuple[slice, ...]:
+        """Of each microbatch in the batch."""
+        return tuple(slice(*ends) for ends in pairwise(accumulate(self.sizes, initial=0)))
+
+    @cached_property
+    def learning(self) -> tuple[Op, ...]:
+        """Those whose parameters have gradients."""
+        return tuple(op for segment in self.segments for op in segment if op.need_params)
 
     @cached_property
     def barriers(self) -> tuple[Op, ...]:
@@ -90,9 +106,10 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     needed = _plan_needs(pruned, want, set(gradients.values()))
     planned = _plan_overwrites(_plan_release(_plan_spending(needed, set(gradients.values())), goal))
     segments = _segments(planned)
-    inference = not (want.logits or want.train) and len(segments) == 1
-    size = NUMBER * (max(sizes) * sum(map(prod, network.shapes.values())) + network.parameter_count)
-    kept = size if inference and size <= PLANNED_BYTES else 0
+    apart = len(sizes) == 1 or len(segments) == 1  # microbatches that wait for each other would each need a plan
+    factor = 3 if want.backward else 1
+    size = NUMBER * factor * (max(sizes) * sum(map(prod, network.shapes.values())) + network.parameter_count)
+    kept = size if apart and size <= factor * PLANNED_BYTES else 0
     return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, kept)
 
 

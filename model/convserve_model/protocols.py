@@ -10,22 +10,37 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from convserve_model.workspace import WorkSpace, own
+from convserve_model.workspace import WorkSpace
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 Pair = tuple[int, int]
 Params = Mapping[str, Any]  # arrays, or what a kernel packed of them
-Gradients = tuple[tuple[Array | None, ...], dict[str, Array]]
-Backward = Callable[[Array], Gradients]
 Check = Callable[[], None]  # called now and then by what may take long; it may raise
 Call = Callable[[], Any]
+Empty = Callable[[Shape, Any], Array]  # like np.empty
 Plan = tuple[Array, list[Call]]  # a buffer, and the calls that fill it from what the operands hold then
+WHOLE = -1  # the part of a plan that all its parts read
 
 
-def own_part(part: int) -> WorkSpace:
-    """The thread's, whatever the part: parts that are made at once run one after the other."""
-    return own()
+class Backward(NamedTuple):
+    """Gradients of one kernel, and the calls that fill them from dL/dy and what the forward calls left."""
+
+    dxs: tuple[Array | None, ...]  # of the operands; None for what `Run` does not need
+    calls: list[Call]
+    dparams: dict[str, Array]  # of the parameters; the calls put them in
+
+
+Adjoint = Callable[[Array], Backward]
+
+
+class Forward(NamedTuple):
+    """A kernel's result, the calls that fill it from what the operands hold then, and the adjoint: from the buffer
+    for dL/dy to what fills the gradients. The adjoint is asked once at most."""
+
+    y: Array
+    calls: list[Call]
+    adjoint: Adjoint
 
 
 def nothing() -> None:
@@ -52,25 +67,35 @@ class Run(NamedTuple):
     need: tuple[bool, ...]
     need_params: bool
     random: Callable[[], "np.random.Generator"]
+    empty: Empty  # memory for results
+    space: Callable[[int], WorkSpace]  # for a part of the plan (or WHOLE), from its start; others may run beside it
     map: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map  # ordered; over threads that idle
     overwrite: bool = False  # the first operand is nobody else's any more
+    spend: bool = False  # dL/dy is nobody else's
     out: Array | None = None  # where the result must go; only followers of a convolution are given one
-    into: Mapping[str, Array] | None = None  # where gradients of parameters may go
-    spend: bool = False  # the gradient that backward gets is nobody else's
-    empty: Callable[[Shape, Any], Array] = np.empty  # memory for the result
-    space: Callable[[int], WorkSpace] = own_part  # for a part of a plan, which other parts may run beside
+    into: Mapping[str, Array] = {}  # where gradients of parameters may go, when the calls are made
+
+    @property
+    def backward(self) -> bool:
+        """Whether the adjoint will be asked."""
+        return self.need_params or any(self.need)
 
 
 class Kernel(Protocol):
     """A computation on arrays of one microbatch. Frozen; its operands are read-only; its result is new or a view.
 
     A class may say `overwrites` (it writes over its first operand where `run.overwrite` lets it), `gives_away` (its
-    result is new, and its backward does not need it) and `fresh` (nobody else holds the gradients that it gives, though
-    one may lie over the gradient that it got, where `run.spend` lets it).
+    result is new, and its backward does not need it), `forgets` (its backward does not need its operand) and `fresh`
+    (nobody else holds the gradients that it gives, though one may lie over the gradient that it got, where `run.spend`
+    lets it).
     """
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
-        """y and the adjoint dy -> (dxs, dparams), pure and called once at most; what `run` does not need is None."""
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
+        """What is to be decided is decided here, once; then the calls may be made again and again.
+
+        If there will be a backward, other arrays may lie in `w` when the calls are made again, but for what `pack`
+        made, which is written over.
+        """
         ...
 
 
@@ -78,16 +103,7 @@ class Packing(Kernel, Protocol):
     """A kernel that prepares its parameters once for all microbatches (and in inference once for a snapshot)."""
 
     def pack(self, w: Params, *, need: bool) -> Params:
-        """What `forward` gets as w; `need` tells whether the gradient with respect to its input will be asked for."""
-        ...
-
-
-class Planning(Kernel, Protocol):
-    """A kernel whose inference is a few calls on buffers that stay where they are: for inputs so small that what else
-    has to be decided costs as much as the computing."""
-
-    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
-        """`forward`'s bits."""
+        """What `plan` gets as w; `need` tells whether the gradient with respect to its input will be asked for."""
         ...
 
 

@@ -1,9 +1,8 @@
 """Work space: memory that a step writes and reads again while it is in the cache, and the next step writes over."""
 
 import mmap
-from collections.abc import Callable
+from functools import lru_cache
 from math import prod
-from threading import local
 from typing import Any
 
 import numpy as np
@@ -12,11 +11,11 @@ import numpy.typing as npt
 MEMORY = 4 << 20  # bytes; mapped, so that what is never touched takes no room
 ALIGNED = 64
 GAP = 5  # times ALIGNED between pieces, so that those of a power of two do not share cache sets
+FEW = 4  # bordered images that are kept: the first strip, the last one and those between them look alike
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
 Spans = tuple[tuple[int, int], ...]
-Bordered = Callable[[Shape, np.dtype[Any], Spans, float], Array]
 
 
 def bordered(shape: Shape, dtype: np.dtype[Any], inner: Spans, fill: float) -> Array:
@@ -25,11 +24,14 @@ def bordered(shape: Shape, dtype: np.dtype[Any], inner: Spans, fill: float) -> A
 
 
 class WorkSpace:
-    """Pieces of one memory, one behind the other, until it is used from an earlier place again. For one thread."""
+    """Pieces of one memory, one behind the other, until it is used from an earlier place again. For one thread.
 
-    def __init__(self, bordered: Bordered = bordered) -> None:
+    Of the bordered images the last few are given again, or all, if it is for a plan that is `kept`.
+    """
+
+    def __init__(self, *, kept: bool = False) -> None:
         self.used = 0
-        self.bordered = bordered
+        self.bordered = lru_cache(None if kept else FEW)(bordered)
         self._memory = mmap.mmap(-1, MEMORY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
     def empty(self, shape: Shape, dtype: Any) -> Array:
@@ -41,26 +43,35 @@ class WorkSpace:
         return np.ndarray(shape, dtype, self._memory, start)
 
 
-def own() -> WorkSpace:
-    """This thread's until it gives it back, from its start."""
-    space: WorkSpace | None = getattr(_threads, "space", None)
-    if space is None:
-        try:
-            space = _idle.pop()
-        except IndexError:
-            space = WorkSpace()
-        _threads.space = space
-    space.used = 0
-    return space
+class Spaces:
+    """Work space for each part of a plan, of its own while it is kept, else lent until it is given back."""
+
+    def __init__(self, *, kept: bool = False) -> None:
+        self._kept = kept
+        self._of: dict[int, WorkSpace] = {}
+
+    def __call__(self, part: int) -> WorkSpace:
+        """From its start."""
+        space = self._of.get(part)
+        if space is None:
+            space = self._of[part] = WorkSpace(kept=True) if self._kept else _lent()
+        space.used = 0
+        return space
+
+    def give_back(self) -> None:
+        """Many threads that seldom compute need few."""
+        if not self._kept:
+            for space in self._of.values():
+                space.bordered.cache_clear()
+                _idle.append(space)
+            self._of.clear()
 
 
-def give_back() -> None:
-    """What this thread has is for whoever computes next: many threads that seldom compute need few."""
-    space: WorkSpace | None = getattr(_threads, "space", None)
-    if space is not None:
-        del _threads.space
-        _idle.append(space)
+def _lent() -> WorkSpace:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return WorkSpace()
 
 
-_threads = local()
 _idle: list[WorkSpace] = []

@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from convserve_model.calls import done
+from convserve_model.calls import done, make
 from convserve_model.kernels.convolution import Convolution
 from convserve_model.kernels.costs import Shapes, candidates, cheapest, rows_of_strip
 from convserve_model.kernels.paths import Path
@@ -19,7 +19,7 @@ from convserve_model.kernels.paths.taps import Taps
 from convserve_model.kernels.paths.winograd import Winograd
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Run
-from convserve_model.workspace import own
+from convserve_model.workspace import Spaces, WorkSpace
 from tests.model.sketch import Array
 
 TOLERANCE = 2e-6
@@ -50,7 +50,7 @@ def reference(shapes: Shapes, x: Array, weight: Array, bias: Array, dy: Array) -
     """y, dL/dx, dL/dweight and dL/dbias in float64, tap by tap."""
     window, g = shapes.window, shapes.groups
     x, weight, bias, dy = (array.astype(np.float64) for array in (x, weight, bias, dy))
-    padded = done(window.pad(x, own()))
+    padded = done(window.pad(x, WorkSpace()))
     dpadded, dweight = np.zeros_like(padded), np.zeros_like(weight)
     y = np.zeros_like(dy) + bias[:, None, None, None]
     ins, outs = shapes.cin // g, shapes.cout // g
@@ -67,10 +67,12 @@ def reference(shapes: Shapes, x: Array, weight: Array, bias: Array, dy: Array) -
 
 def computed(kernel: Convolution, x: Array, weight: Array, bias: Array, dy: Array) -> list[Array]:
     w = kernel.pack({"weight": weight, "bias": bias}, need=True)
-    y, backward = kernel.forward(w, x, run=Run((True,), True, np.random.default_rng))
-    (dx,), grads = backward(dy)
+    y, calls, adjoint = kernel.plan(w, x, run=Run((True,), True, np.random.default_rng, np.empty, Spaces()))
+    make(calls)
+    (dx,), calls, dparams = adjoint(dy)
+    make(calls)
     assert dx is not None
-    return [y, dx, grads["weight"], grads["bias"]]
+    return [y, dx, dparams["weight"], dparams["bias"]]
 
 
 def forced(shapes: Shapes) -> list[Convolution]:

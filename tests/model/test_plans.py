@@ -1,5 +1,6 @@
-"""Plans: inference as calls on buffers gives the bits of the kernels' `forward`, again and again, to everybody."""
+"""Passes that are kept give the bits of fresh ones, again and again, to everybody."""
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -8,7 +9,9 @@ import pytest
 
 from convserve_model import Engine, Network, Snapshot, Training
 from convserve_model.executor import Executor
-from convserve_model.plans import MOST, MOST_BYTES, Planned, Plans, Values
+from convserve_model.memory import Values
+from convserve_model.passes import Pass
+from convserve_model.plans import MOST, MOST_BYTES, Idle, Over, Plans
 from convserve_model.pool import Pool
 from convserve_model.prepare import Program, Want, microbatch, prepare
 from convserve_model.protocols import Params
@@ -32,19 +35,59 @@ def drawn(network: Network, n: int, seed: int) -> Array:
     return Draw(seed, n).array((n, *network.input), -1.0, 1.0).astype(np.float32)
 
 
+def kept(program: Program, weights: Mapping[str, Params], over: Over = map) -> Pass:
+    return Pass(program, weights, over, kept=True)
+
+
+def comes_again(plans: Plans, program: Program, weights: Mapping[str, Params]) -> bool:
+    """Whether its passes are kept."""
+    return isinstance(plans.of(program, weights), Idle)
+
+
 @pytest.mark.parametrize("n", [1, 2, 5])
 @pytest.mark.parametrize("network", [*FIXED, *RANDOM])
-def test_a_plan_gives_the_bits_of_forward(network: Network, n: int) -> None:
+def test_a_kept_pass_gives_the_bits_of_fresh_ones(network: Network, n: int) -> None:
     """The logits, and every layer's activation, for two inputs one after the other."""
     inputs = [drawn(network, n, seed) for seed in (2, 3)]
     for outputs in ((network.last.name,), network.names):
         program, weights = prepared(network, n, *outputs)
         with np.errstate(all="ignore"):
-            planned = Planned(program, weights, inputs[0], map)
-            found = [planned.run(x) for x in inputs]
-        for x, ours in zip(inputs, found, strict=True):
-            theirs = Executor().run(program, weights, x).outputs  # its first run is without a plan
+            ours = kept(program, weights)
+            found = [ours.infer(x) for x in inputs]
+            fresh = [Pass(program, weights, map, kept=False).infer(x) for x in inputs]
+        for one, other in zip(found, fresh, strict=True):
+            assert [array.tobytes() for array in one] == [array.tobytes() for array in other]
+
+
+@pytest.mark.parametrize("train", [True, False], ids=["training", "evaluating"])
+@pytest.mark.parametrize("network", [*FIXED, *RANDOM])
+def test_kept_gradients_have_the_bits_of_fresh_ones(network: Network, train: bool) -> None:
+    """Of everything, with other weights, rows, targets and random numbers each time."""
+    want = Want(network.names[-2:], frozenset(network.parameters), ("x", network.names[0]), loss=True, train=train)
+    for n in (3, 2 * microbatch(network) + 1):
+        program = prepare(network, n, want)
+        assert program.planned or program.barriers
+        executor = Executor(2)
+        for seed in range(3):
+            weights = program.weights(Snapshot.initial(network, Training(), seed=seed).weights())
+            fresh = Executor(1)
+            ours, theirs = (gradients(each, program, weights, network, n, seed) for each in (executor, fresh))
+            fresh.close()
             assert [name for name in theirs if ours[name].tobytes() != theirs[name].tobytes()] == []
+        assert not program.planned or comes_again(executor._plans, program, weights)
+        executor.close()
+
+
+def gradients(
+    executor: Executor, program: Program, weights: Mapping[str, Params], network: Network, n: int, seed: int
+) -> dict[str, Array]:
+    grads = {name: np.zeros(network.specs[name].shape, np.float32) for name in program.want.params}
+    x, target = drawn(network, n, seed), (np.arange(n) + seed) % network.classes
+    result = executor.run(
+        program, weights, x, loss=Training().loss, target=target, key=(seed, seed), grads=grads
+    )  # fmt: skip
+    values = {f"to {name}": value for name, value in result.gradients.items()}
+    return {"loss": np.array(result.loss), **result.outputs, **values, **result.moments, **grads}
 
 
 def test_the_engine_plans_what_comes_again() -> None:
@@ -76,27 +119,23 @@ def test_a_plan_is_checked_like_any_other_run() -> None:
 def test_what_a_plan_gives_is_the_callers_own() -> None:
     """It may be written over, and the next run does not change it."""
     network = FIXED[0]
-    program, weights = prepared(network, 1, network.last.name)
-    planned = Planned(program, weights, drawn(network, 1, 2), map)
-    first = planned.run(drawn(network, 1, 2))[network.last.name]
+    ours = kept(*prepared(network, 1, network.last.name))
+    (first,) = ours.infer(drawn(network, 1, 2))
     before = first.copy()
-    planned.run(drawn(network, 1, 3))
+    ours.infer(drawn(network, 1, 3))
     assert (first == before).all()
     first[...] = 7
-    assert (planned.run(drawn(network, 1, 2))[network.last.name] == before).all()
+    assert (ours.infer(drawn(network, 1, 2))[0] == before).all()
 
 
 def test_many_threads_share_plans() -> None:
     """Each run has one for itself: 400 runs on 8 threads give the bits of one thread."""
-    network, plans = FIXED[1], Plans()
+    network, executor = FIXED[1], Executor()
     program, weights = prepared(network, 1, network.last.name)
     inputs = [drawn(network, 1, seed) for seed in range(10)]
-    assert plans.run(program, weights, inputs[0]) is None
 
     def run(at: int) -> bytes:
-        found = plans.run(program, weights, inputs[at % 10])
-        assert found is not None
-        return found[network.last.name].tobytes()
+        return executor.run(program, weights, inputs[at % 10]).outputs[network.last.name].tobytes()
 
     expected = [run(at) for at in range(10)]
     with ThreadPoolExecutor(8) as pool:
@@ -119,26 +158,42 @@ def test_microbatches_of_different_sizes_have_plans(network: Network) -> None:
 
 def test_large_plans_are_fewer() -> None:
     """What they keep together is bounded; one is always kept."""
-    plans, x = Plans(), drawn(FIXED[0], 1, 2)
+    plans = Plans()
     programs = [prepared(FIXED[0], 1, FIXED[0].last.name) for _ in range(3)]
-    kept = [(replace(program, planned=MOST_BYTES // 2), weights) for program, weights in programs]
-    assert [plans.run(*each, x) for each in kept] == [None] * 3
-    assert plans.run(*kept[1], x) is not None
-    assert plans.run(*kept[0], x) is None
-    whole = replace(kept[2][0], planned=2 * MOST_BYTES), kept[2][1]
-    assert plans.run(*whole, x) is None
-    assert plans.run(*whole, x) is not None
+    large = [(replace(program, planned=MOST_BYTES // 2), weights) for program, weights in programs]
+    assert [comes_again(plans, *each) for each in large] == [False] * 3
+    assert comes_again(plans, *large[1])
+    assert not comes_again(plans, *large[0])
+    whole = replace(large[2][0], planned=2 * MOST_BYTES), large[2][1]
+    assert not comes_again(plans, *whole)
+    assert comes_again(plans, *whole)
 
 
 def test_plans_are_few() -> None:
     """Those used last stay; one that went is made again, the second time."""
     network, plans = FIXED[0], Plans()
-    kept = [prepared(network, 1, network.last.name) for _ in range(MOST + 1)]
-    x = drawn(network, 1, 2)
-    assert [plans.run(*each, x) for each in kept] == [None] * (MOST + 1)
-    assert plans.run(*kept[-1], x) is not None
-    assert plans.run(*kept[0], x) is None
-    assert plans.run(*kept[0], x) is not None
+    many = [prepared(network, 1, network.last.name) for _ in range(MOST + 1)]
+    assert [comes_again(plans, *each) for each in many] == [False] * (MOST + 1)
+    assert comes_again(plans, *many[-1])
+    assert not comes_again(plans, *many[0])
+    assert comes_again(plans, *many[0])
+
+
+def test_gradients_at_once_have_passes_of_their_own() -> None:
+    """Several threads that ask for gradients with weights of their own get the bits of one thread."""
+    network, executor = FIXED[1], Executor(2)
+    want = Want(params=frozenset(network.parameters), loss=True)
+    program = prepare(network, 3, want)
+    weights = [program.weights(Snapshot.initial(network, Training(), seed=seed).weights()) for seed in range(4)]
+
+    def run(at: int) -> list[bytes]:
+        found = gradients(executor, program, weights[at % 4], network, 3, at % 4)
+        return [array.tobytes() for array in found.values()]
+
+    expected = [run(at) for at in range(4)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(run, range(200))) == 50 * expected
+    executor.close()
 
 
 LARGE = Network.from_dict({
@@ -151,7 +206,7 @@ def test_parts_of_a_plan_run_side_by_side() -> None:
     """Blocks of rows of one image on several threads, each with work space of its own: the bits of one thread."""
     program, weights = prepared(LARGE, 1, LARGE.last.name)
     x, pool = drawn(LARGE, 1, 2), Pool(3)
-    alone, shared = (Planned(program, weights, x, over).run(x)[LARGE.last.name] for over in (map, pool.map))
+    (alone,), (shared,) = (kept(program, weights, over).infer(x) for over in (map, pool.map))
     pool.close()
     assert alone.tobytes() == shared.tobytes()
 

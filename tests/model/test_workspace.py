@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from convserve_model.workspace import MEMORY, WorkSpace, give_back, own
+from convserve_model.workspace import FEW, MEMORY, Spaces, WorkSpace
 
 
 def test_pieces_lie_behind_each_other() -> None:
@@ -25,24 +25,34 @@ def test_what_does_not_fit_is_memory_of_its_own() -> None:
     assert np.shares_memory(space.empty((1,), np.uint8), space.empty((1,), np.uint8)) is False
 
 
-def test_each_thread_has_its_own() -> None:
-    """From its start each time."""
-    ours = own()
+def test_bordered_images_are_given_again() -> None:
+    """All of them for a plan that is kept, else the last few."""
+    dtype = np.dtype(np.float32)
+    for kept in (True, False):
+        space = WorkSpace(kept=kept)
+        first, *_ = (space.bordered((size, 1, 1, 1), dtype, (), 0.0) for size in range(1, FEW + 2))
+        assert (space.bordered((1, 1, 1, 1), dtype, (), 0.0) is first) is kept
+
+
+def test_parts_have_spaces_of_their_own() -> None:
+    """From the start each time."""
+    spaces = Spaces(kept=True)
+    ours, other = spaces(0), spaces(1)
     piece = ours.empty((4,), np.float32)
-    assert own() is ours
-    assert np.shares_memory(own().empty((4,), np.float32), piece)
-    with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(own).result() is not ours
+    assert not np.shares_memory(piece, other.empty((4,), np.float32))
+    assert spaces(0) is ours
+    assert np.shares_memory(piece, ours.empty((4,), np.float32))
 
 
-def test_threads_that_compute_one_after_the_other_need_but_one() -> None:
-    """Those that compute at once have one each."""
+def test_what_is_given_back_is_lent_again() -> None:
+    """Threads that compute one after the other need but one; those that compute at once have one each."""
 
     def used() -> WorkSpace:
-        space = own()
-        give_back()
+        spaces = Spaces()
+        space = spaces(0)
+        spaces.give_back()
         return space
 
-    ours = own()
+    ours = Spaces()(0)
     with ThreadPoolExecutor(1) as first, ThreadPoolExecutor(1) as second:
         assert first.submit(used).result() is second.submit(used).result() is not ours

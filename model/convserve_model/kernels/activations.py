@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from convserve_model.calls import done, own
+from convserve_model.calls import along, own, result, spent
 from convserve_model.kernels.functions import erf, sigmoid, softmax
-from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
+from convserve_model.protocols import Array, Backward, Forward, Params, Run
 
 SQRT_HALF = math.sqrt(0.5)
 INV_SQRT_TAU = 1 / math.sqrt(2 * math.pi)
@@ -46,16 +46,17 @@ class Activation:
 
     function: str
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x of any shape -> y of the same."""
         (x,) = xs
-        function, adjoint = FUNCTIONS[self.function]
-        y = function(x)
+        function, slope = FUNCTIONS[self.function]
+        y = result(run, x.shape, x.dtype)
 
-        def backward(dy: Array) -> Gradients:
-            return (adjoint(x, y, dy) if run.need[0] else None,), {}
+        def adjoint(dy: Array) -> Backward:
+            dx = spent(dy, run)
+            return along((dx,), [lambda: np.copyto(dx, slope(x, y, dy))])
 
-        return y, backward
+        return Forward(y, [lambda: np.copyto(y, function(x))], adjoint)
 
 
 @dataclass(frozen=True)
@@ -65,22 +66,16 @@ class Relu:
     overwrites: ClassVar[bool] = True
     fresh: ClassVar[bool] = True
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x of any shape -> y of the same."""
         (x,) = xs
-        y = done(self.plan(w, x, run=run))
-
-        def backward(dy: Array) -> Gradients:
-            if not run.need[0]:
-                return (None,), {}
-            return (np.multiply(dy, y > 0, out=dy if run.spend else None),), {}
-
-        return y, backward
-
-    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
-        (x,) = xs
         y = own(x, run)
-        return y, [partial(x.clip, ZERO, INFINITY, out=y)]  # three times as fast as np.maximum with a scalar
+
+        def adjoint(dy: Array) -> Backward:
+            dx, mask = spent(dy, run), run.space(0).empty(y.shape, np.bool_)
+            return along((dx,), [partial(np.greater, y, ZERO, mask), partial(np.multiply, dy, mask, dx)])
+
+        return Forward(y, [partial(x.clip, ZERO, INFINITY, out=y)], adjoint)  # np.maximum takes three times as long
 
 
 @dataclass(frozen=True)
@@ -89,13 +84,14 @@ class LeakyRelu:
 
     negative_slope: float
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x of any shape -> y of the same."""
         (x,) = xs
-        slope = self.negative_slope
-        y = np.maximum(x, 0) + slope * np.minimum(x, 0)
+        slope, rest = x.dtype.type(self.negative_slope), x.dtype.type(1 - self.negative_slope)
+        y = result(run, x.shape, x.dtype)
 
-        def backward(dy: Array) -> Gradients:
-            return (dy * ((x > 0) * x.dtype.type(1 - slope) + x.dtype.type(slope)) if run.need[0] else None,), {}
+        def adjoint(dy: Array) -> Backward:
+            dx = spent(dy, run)
+            return along((dx,), [lambda: np.multiply(dy, (x > 0) * rest + slope, out=dx)])
 
-        return y, backward
+        return Forward(y, [lambda: np.add(np.maximum(x, 0), slope * np.minimum(x, 0), out=y)], adjoint)

@@ -1,14 +1,15 @@
 """The fully connected product."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
 import numpy as np
 
-from convserve_model.calls import done, make, together
+from convserve_model.calls import contiguous, given, make, together
 from convserve_model.kernels.costs import PARTS
-from convserve_model.protocols import Array, Backward, Call, Gradients, Params, Plan, Run
+from convserve_model.protocols import Array, Backward, Call, Forward, Params, Run
 
 PART = 1 << 17  # weights of a product that is worth a thread of its own
 
@@ -19,43 +20,53 @@ class MatMul:
 
     gives_away: ClassVar[bool] = True
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x [in,N] -> y [out,N]."""
         (x,) = xs
-        weight = w["weight"]
-        y = done(self.plan(w, x, run=run))
+        outputs, inputs = w["weight"].shape
+        y = run.empty((outputs, x.shape[1]), x.dtype)
 
-        def backward(dy: Array) -> Gradients:
-            grads: dict[str, Array] = {}
+        def multiply(rows: slice, out: Array) -> None:
+            np.matmul(w["weight"][rows], x, out)
+
+        def shift() -> None:
+            np.add(y, w["bias"][:, None], y)
+
+        def adjoint(dy: Array) -> Backward:
+            dparams: dict[str, Array] = {}
+            calls: list[Call] = []
             if run.need_params:
-                dweight = run.into.get("weight") if run.into else None
-                dweight = np.empty_like(weight) if dweight is None else dweight
-                transposed = np.ascontiguousarray(x.T)
+                transposed, calls = contiguous(x.T, run.space(0))
                 product = np.multiply if x.shape[1] == 1 else np.matmul  # BLAS is slow at outer products
-                make(_in_parts(product, dy, transposed, dweight, weight.size, run))
-                grads["weight"] = dweight
+
+                def differentiate() -> None:
+                    dweight = run.into.get("weight")
+                    dweight = np.empty_like(w["weight"]) if dweight is None else dweight
+                    make(_in_parts(lambda rows, out: partial(product, dy[rows], transposed, out), dweight, inputs, run))
+                    dparams["weight"] = dweight
+
+                calls = [*calls, differentiate]
                 if "bias" in w:
-                    grads["bias"] = dy.sum(axis=1)
+                    calls += given(run, dparams, x.dtype, bias=partial(dy.sum, axis=1))
             if not run.need[0]:
-                return (None,), grads
-            dx = np.empty((weight.shape[1], dy.shape[1]), dy.dtype)
-            make(_in_parts(np.matmul, weight.T, dy, dx, weight.size, run))
-            return (dx,), grads
+                return Backward((None,), calls, dparams)
+            dx = run.empty(x.shape, x.dtype)
 
-        return y, backward
+            def distribute(rows: slice, out: Array) -> None:
+                np.matmul(w["weight"].T[rows], dy, out)
 
-    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
-        (x,) = xs
-        weight = w["weight"]
-        y = run.empty((len(weight), x.shape[1]), x.dtype)
-        calls = _in_parts(np.matmul, weight, x, y, weight.size, run)
-        if "bias" in w:
-            calls.append(partial(np.add, y, w["bias"][:, None], y))
-        return y, calls
+            return Backward((dx,), calls + _in_parts(partial(partial, distribute), dx, outputs, run), dparams)
+
+        if run.backward:
+            calls = [*_in_parts(partial(partial, multiply), y, inputs, run), *([shift] if "bias" in w else [])]
+        else:  # what lies in w stays
+            calls = _in_parts(lambda rows, out: partial(np.matmul, w["weight"][rows], x, out), y, inputs, run)
+            calls += [partial(np.add, y, w["bias"][:, None], y)] if "bias" in w else []
+        return Forward(y, calls, adjoint)
 
 
-def _in_parts(product: np.ufunc, a: Array, b: Array, out: Array, weights: int, run: Run) -> list[Call]:
-    """a [M,K] by b [K,N] into out, in slices of rows that have at least about PART of the weights each."""
-    step = -(-len(a) // max(1, min(PARTS, weights // PART)))
-    slices = [slice(start, start + step) for start in range(0, len(a), step)]
-    return together(run.map, [[partial(product, a[some], b, out[some])] for some in slices])
+def _in_parts(part: Callable[[slice, Array], Call], out: Array, others: int, run: Run) -> list[Call]:
+    """A product for slices of rows of its result that take at least about PART of the weights each."""
+    step = -(-len(out) // max(1, min(PARTS, len(out) * others // PART)))
+    parts = [slice(start, start + step) for start in range(0, len(out), step)]
+    return together(run, [[part(rows, out[rows])] for rows in parts])

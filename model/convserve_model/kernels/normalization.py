@@ -10,8 +10,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from convserve_model.calls import done, own
-from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
+from convserve_model.calls import along, contiguous, given, own, spent
+from convserve_model.protocols import Array, Backward, Call, Forward, Params, Run
+from convserve_model.workspace import WorkSpace
 
 
 @dataclass(frozen=True)
@@ -23,25 +24,34 @@ class Moments:
     fresh: ClassVar[bool] = True
     buffers: ClassVar[tuple[str, ...]] = ("running_mean", "running_var", "num_batches_tracked")
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x [C,H,W,N] -> this microbatch's part [3,C]."""
         (x,) = xs
-        count = x[0].size
-        row = x[:, 0].reshape(len(x), -1)
-        pivot = row.mean(axis=1)  # near the mean
-        sums, squares = _row_sums(x - _channels(pivot, x))
-        offset = sums / count
-        part = np.array([np.full(len(x), float(count)), sums + count * pivot, squares - sums * offset])
+        space, c, count = run.space(0), len(x), float(x[0].size)
+        part, mean, pivot = run.empty((3, c), np.float64), np.empty(c), np.empty((c, 1, 1, 1), x.dtype)
+        flat, row, centred = pivot[:, 0, 0, 0], x[:, 0].reshape(c, -1, copy=False), space.empty(x.shape, x.dtype)
+        sums, squares, calls = _row_sums(centred, centred, space)
+        near = partial(np.matmul, row, np.full(row.shape[1], 1 / row.shape[1], x.dtype), flat)
+        part[0] = count
 
-        def backward(dpart: Array) -> Gradients:
-            if not run.need[0]:
-                return (None,), {}
-            slope = (2 * dpart[2]).astype(x.dtype)
-            dx = x * _channels(slope, x)
-            dx += _channels(dpart[1] - slope * (offset + pivot), x)
-            return (dx,), {}
+        def finish() -> None:
+            np.divide(sums, count, mean)
+            np.multiply(mean, sums, part[2])
+            np.subtract(squares, part[2], part[2])
+            np.add(mean, flat, mean)
+            np.multiply(mean, count, part[1])
 
-        return part, backward
+        def adjoint(dpart: Array) -> Backward:
+            dx, slope, shift = run.empty(x.shape, x.dtype), np.empty_like(pivot), np.empty_like(pivot)
+            slopes, shifts = slope[:, 0, 0, 0], shift[:, 0, 0, 0]
+
+            def differentiate() -> None:
+                np.multiply(dpart[2], 2, slopes)
+                np.subtract(dpart[1], slopes * mean, shifts)
+
+            return along((dx,), [differentiate, partial(np.multiply, x, slope, dx), partial(np.add, dx, shift, dx)])
+
+        return Forward(part, [near, partial(np.subtract, x, pivot, centred), *calls, finish], adjoint)
 
     def combine(self, parts: list[Array]) -> tuple[Array, Callable[[Array], list[Array]]]:
         """The whole batch's [mean, biased variance, count], and its adjoint."""
@@ -78,24 +88,37 @@ class Normalize:
     gives_away: ClassVar[bool] = True
     fresh: ClassVar[bool] = True
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x [C,H,W,N], moments [3,C] -> y [C,H,W,N]."""
         x, (mean, variance, _) = xs
-        inverse = 1 / np.sqrt(variance + self.eps)
-        gain = (inverse * w["weight"] if "weight" in w else inverse).astype(x.dtype)
-        shift = w.get("bias", 0) - mean * gain
-        y = x * _channels(gain, x)
-        y += _channels(shift, x)
+        c, y = len(x), run.empty(x.shape, x.dtype)
+        inverse, gain, shift = np.empty(c), np.empty((c, 1, 1, 1), x.dtype), np.empty((c, 1, 1, 1), x.dtype)
+        flat = gain[:, 0, 0, 0]
 
-        def backward(dy: Array) -> Gradients:
-            dbias, products = _row_sums(dy, x)
-            dscale = products - mean * dbias
-            grads = _params(w, run, dscale * inverse, dbias)
-            dvariance = dscale * gain * inverse * inverse * -0.5
-            dx = np.multiply(dy, _channels(gain, x), out=dy if run.spend else None)
-            return (dx, np.array([-dbias * gain, dvariance, np.zeros_like(mean)])), grads
+        def prepare() -> None:
+            np.add(variance, self.eps, inverse)
+            np.sqrt(inverse, inverse)
+            np.divide(1, inverse, inverse)
+            np.multiply(inverse, w.get("weight", 1), flat)
+            np.subtract(w.get("bias", 0), mean * flat, shift[:, 0, 0, 0])
 
-        return y, backward
+        def adjoint(dy: Array) -> Backward:
+            space = run.space(0)
+            dbias, products, calls = _row_sums(dy, x, space)
+            dscale, dx, dmoments = np.empty(c), spent(dy, run), np.zeros((3, c))
+            dparams: dict[str, Array] = {}
+
+            def differentiate() -> None:
+                np.subtract(products, mean * dbias, dscale)
+                np.multiply(dbias, -flat, dmoments[0])
+                np.multiply(dscale, flat * inverse * inverse * -0.5, dmoments[1])
+
+            calls.append(differentiate)
+            if run.need_params and "weight" in w:
+                calls += given(run, dparams, x.dtype, weight=lambda: dscale * inverse, bias=lambda: dbias)
+            return Backward((dx, dmoments), [*calls, partial(np.multiply, dy, gain, dx)], dparams)
+
+        return Forward(y, [prepare, partial(np.multiply, x, gain, y), partial(np.add, y, shift, y)], adjoint)
 
 
 @dataclass(frozen=True)
@@ -116,45 +139,38 @@ class NormalizeRunning:
         shaped = {name: value.astype(dtype)[:, None, None, None] for name, value in (("gain", gain), ("shift", shift))}
         return {**w, **shaped, "inverse": inverse}
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x [C,H,W,N] -> y [C,H,W,N]."""
         (x,) = xs
-        y = done(self.plan(w, x, run=run))
+        learns = run.need_params and "weight" in w
+        y = own(x, run._replace(overwrite=run.overwrite and not learns))  # else backward needs x
 
-        def backward(dy: Array) -> Gradients:
-            grads = {}
-            if run.need_params and "weight" in w:
-                dbias, dscale = _row_sums(dy, x - _channels(w["running_mean"], x))
-                grads = _params(w, run, dscale * w["inverse"], dbias)
-            return (dy * w["gain"] if run.need[0] else None,), grads
+        def adjoint(dy: Array) -> Backward:
+            space = run.space(0)
+            dparams: dict[str, Array] = {}
+            calls: list[Call] = []
+            if learns:
+                centred = space.empty(x.shape, x.dtype)
+                dbias, dscale, sums = _row_sums(dy, centred, space)
+                mean = w["running_mean"][:, None, None, None]
+                calls = [partial(np.subtract, x, mean, centred), *sums]
+                calls += given(run, dparams, x.dtype, weight=lambda: dscale * w["inverse"], bias=lambda: dbias)
+            if not run.need[0]:
+                return Backward((None,), calls, dparams)
+            dx = spent(dy, run)
+            return Backward((dx,), [*calls, partial(np.multiply, dy, w["gain"], dx)], dparams)
 
-        return y, backward
-
-    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
-        (x,) = xs
-        y = own(x, run._replace(overwrite=run.overwrite and not run.need_params))  # else backward needs x
-        return y, [partial(np.multiply, x, w["gain"], y), partial(np.add, y, w["shift"], y)]
-
-
-def _channels(value: Array, x: Array) -> Array:
-    """[C] as [C,1,1,1] in x's dtype."""
-    return value.astype(x.dtype)[:, None, None, None]
-
-
-def _ones(like: Array) -> Array:
-    return np.ones(like.size, like.dtype)
+        return Forward(y, [partial(np.multiply, x, w["gain"], y), partial(np.add, y, w["shift"], y)], adjoint)
 
 
-def _row_sums(a: Array, b: Array | None = None) -> tuple[Array, Array]:
-    """Sums of a and of a * b (by default a * a) for each channel, float64 [C]; along a row they are in a's dtype."""
+def _row_sums(a: Array, b: Array, space: WorkSpace) -> tuple[Array, Array, list[Call]]:
+    """A plan for the sums of a and of a * b for each channel, float64 [C]; along a row they are in a's dtype."""
+    (a, calls), (b, more) = contiguous(a, space), contiguous(b, space)
     c, h = a.shape[:2]
-    rows = a.reshape(c * h, -1)
-    other = rows if b is None else b.reshape(c * h, -1)
-    sums = (rows @ _ones(rows[0])).reshape(c, h).sum(axis=1, dtype=np.float64)
-    return sums, np.vecdot(rows, other).reshape(c, h).sum(axis=1, dtype=np.float64)
-
-
-def _params(w: Params, run: Run, dweight: Array, dbias: Array) -> dict[str, Array]:
-    if not run.need_params or "weight" not in w:
-        return {}
-    return {"weight": dweight.astype(w["weight"].dtype), "bias": dbias.astype(w["bias"].dtype)}
+    rows, others = a.reshape(c * h, -1), b.reshape(c * h, -1)
+    ones, sums = np.ones(rows.shape[1], a.dtype), space.empty((2, c, h), a.dtype)
+    totals = np.empty((2, c))
+    first, second = sums.reshape(2, c * h)
+    calls += [*more, partial(np.matmul, rows, ones, first), partial(np.vecdot, rows, others, second)]
+    calls.append(partial(np.add.reduce, sums, 2, np.float64, totals))
+    return totals[0], totals[1], calls

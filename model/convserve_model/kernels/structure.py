@@ -6,21 +6,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from convserve_model.calls import done, own
-from convserve_model.protocols import Array, Backward, Gradients, Params, Plan, Run
+from convserve_model.calls import along, own, reshaped, spent
+from convserve_model.protocols import Array, Backward, Forward, Params, Run
 
 
 @dataclass(frozen=True)
 class Flatten:
     """[C,H,W,N] -> [C*H*W,N], PyTorch's order; a view."""
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         (x,) = xs
+        shape = x.shape
 
-        def backward(dy: Array) -> Gradients:
-            return (dy.reshape(x.shape),), {}
+        def adjoint(dy: Array) -> Backward:
+            dx, calls = reshaped(dy, shape, run)
+            return along((dx,), calls)
 
-        return x.reshape(-1, x.shape[-1]), backward
+        return Forward(*reshaped(x, (-1, x.shape[-1]), run), adjoint)
 
 
 @dataclass(frozen=True)
@@ -30,32 +32,31 @@ class Add:
     overwrites: ClassVar[bool] = True
     gives_away: ClassVar[bool] = True
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
-        y = done(self.plan(w, *xs, run=run))
-
-        def backward(dy: Array) -> Gradients:
-            return tuple(dy if need else None for need in run.need), {}
-
-        return y, backward
-
-    def plan(self, w: Params, *xs: Array, run: Run) -> Plan:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         first, second, *others = xs
         y = own(first, run)
-        return y, [partial(np.add, first, second, y), *(partial(np.add, y, x, y) for x in others)]
+
+        def adjoint(dy: Array) -> Backward:
+            return along(tuple(dy if need else None for need in run.need), [])
+
+        calls = [partial(np.add, first, second, y), *(partial(np.add, y, x, y) for x in others)]
+        return Forward(y, [*calls], adjoint)
 
 
 @dataclass(frozen=True)
 class Concat:
     """Its inputs one after the other along channels (or features)."""
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
-        ends = np.cumsum([x.shape[0] for x in xs]).tolist()
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
+        counts = [len(x) for x in xs]
+        ends = np.cumsum(counts).tolist()
+        y = run.empty((ends[-1], *xs[0].shape[1:]), xs[0].dtype)
 
-        def backward(dy: Array) -> Gradients:
-            parts = zip(xs, ends, run.need, strict=True)
-            return tuple(dy[end - x.shape[0] : end] if need else None for x, end, need in parts), {}
+        def adjoint(dy: Array) -> Backward:
+            parts = zip(counts, ends, run.need, strict=True)
+            return along(tuple(dy[end - count : end] if need else None for count, end, need in parts), [])
 
-        return np.concatenate(xs), backward
+        return Forward(y, [partial(np.concatenate, xs, out=y)], adjoint)
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,16 @@ class Dropout:
 
     p: float
 
-    def forward(self, w: Params, *xs: Array, run: Run) -> tuple[Array, Backward]:
+    def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         (x,) = xs
-        keep = run.random().random(x.shape, dtype=np.float32) >= self.p
         scale = x.dtype.type(1 / (1 - self.p) if self.p < 1 else 0.0)
-        mask = keep * scale
+        y, mask = run.empty(x.shape, x.dtype), run.empty(x.shape, x.dtype)
 
-        def backward(dy: Array) -> Gradients:
-            return (dy * mask if run.need[0] else None,), {}
+        def draw() -> None:
+            np.multiply(run.random().random(x.shape, dtype=np.float32) >= self.p, scale, out=mask)
 
-        return x * mask, backward
+        def adjoint(dy: Array) -> Backward:
+            dx = spent(dy, run)
+            return along((dx,), [partial(np.multiply, dy, mask, dx)])
+
+        return Forward(y, [draw, partial(np.multiply, x, mask, y)], adjoint)

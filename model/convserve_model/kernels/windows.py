@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from convserve_model.protocols import Array, Pair, Plan
+from convserve_model.protocols import Array, Call, Pair, Plan
 from convserve_model.remembered import remembered
 from convserve_model.workspace import Spans, WorkSpace
 
@@ -112,10 +112,7 @@ class Window:
         top, left = i * dh + rows.start * sh, j * dw
         return padded[:, top : top + sh * (len(rows) - 1) + 1 : sh, left : left + sw * (wo - 1) + 1 : sw]
 
-    def scatter(self, cols: Array, padded: Array, rows: range) -> None:
-        """Adds cols [C,kh,kw,len(rows),wo,N] to where `view` read them (col2im)."""
-        kh, kw = self.size
-        for i in range(kh):
-            for j in range(kw):
-                target = self.tap(padded, i, j, rows)
-                target += cols[:, i, j]
+    def scatter(self, cols: Array, padded: Array, rows: range) -> list[Call]:
+        """Calls that add cols [C,kh,kw,len(rows),wo,N] to where `view` read them (col2im)."""
+        targets = {(i, j): self.tap(padded, i, j, rows) for i in range(self.size[0]) for j in range(self.size[1])}
+        return [partial(np.add, target, cols[:, i, j], target) for (i, j), target in targets.items()]

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Call, Plan, Shape
+from convserve_model.protocols import Array, Call, Empty, Plan, Shape
 from convserve_model.workspace import WorkSpace
 
 
@@ -33,8 +33,8 @@ class Path(Protocol):
 class Differentiable(Path, Protocol):
     """A path that gives the weight's gradient too."""
 
-    def weight_gradient(self, operand: Array, dout: Array) -> Array:
-        """The strip's part of dL/dweight, in a shape of its own; dout [Cout,rows,wo,N]."""
+    def weight_gradient(self, operand: Array, dout: Array, space: WorkSpace, empty: Empty) -> Plan:
+        """The strip's part of dL/dweight, in a shape of its own and in `empty` memory; dout [Cout,rows,wo,N]."""
         ...
 
     def unpack(self, total: Array, shape: Shape) -> Array:

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Call, Pair, Plan
+from convserve_model.protocols import Array, Call, Empty, Pair, Plan
 from convserve_model.workspace import WorkSpace
 
 
@@ -42,9 +42,11 @@ class Dense:
         """operand -> out [Cout,ho,wo,N]."""
         return [partial(np.matmul, packed, operand, self._flat(out))]
 
-    def weight_gradient(self, operand: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array, space: WorkSpace, empty: Empty) -> Plan:
         """[g,Cout/g*ho*wo,C/g*H*W]."""
-        return np.asarray(self._flat(dout) @ operand.transpose(0, 2, 1))
+        flat = self._flat(dout)
+        gradient = empty((*flat.shape[:2], operand.shape[1]), dout.dtype)
+        return gradient, [partial(np.matmul, flat, operand.transpose(0, 2, 1), gradient)]
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
@@ -56,7 +58,7 @@ class Dense:
         return np.asarray(sums.reshape(kh, kw, cout, c).transpose(2, 3, 0, 1))
 
     def _flat(self, image: Array) -> Array:
-        return image.reshape(self.groups, -1, image.shape[-1])
+        return image.reshape(self.groups, -1, image.shape[-1], copy=False)
 
 
 @cache

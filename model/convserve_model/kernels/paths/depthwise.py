@@ -9,8 +9,9 @@ from functools import partial
 
 import numpy as np
 
+from convserve_model.calls import contiguous
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Call, Pair, Plan, Shape
+from convserve_model.protocols import Array, Call, Empty, Pair, Plan, Shape
 from convserve_model.workspace import WorkSpace
 
 BLOCK = 8  # output columns: more waste multiplications by zeros, fewer waste calls
@@ -60,22 +61,29 @@ class Depthwise:
             calls.append(partial(np.copyto, out, whole[:, :, :wo]))
         return calls
 
-    def weight_gradient(self, operand: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array, space: WorkSpace, empty: Empty) -> Plan:
         """[kh*kw,C]: each tap's products, summed."""
-        c = len(operand)
-        rows = range(dout.shape[1])
-        taps = [(i, j) for i in range(self.window.size[0]) for j in range(self.window.size[1])]
+        c, (kh, kw), rows = len(operand), self.window.size, range(dout.shape[1])
+        gradient = empty((kh * kw, c), dout.dtype)
+        taps = [(i, j) for i in range(kh) for j in range(kw)]
+        calls: list[Call] = []
         if self.window.stride != (1, 1):
-            flat = dout.reshape(c, -1)
             wide = operand[:, :, : self.window.span(1, self.columns)[1]]
-            return np.stack([np.vecdot(flat, self.window.tap(wide, i, j, rows).reshape(c, -1)) for i, j in taps])
+            seen = space.empty(dout.shape, dout.dtype)
+            for tap, place in zip(taps, gradient, strict=True):
+                calls.append(partial(np.copyto, seen, self.window.tap(wide, *tap, rows)))
+                calls.append(partial(np.vecdot, dout.reshape(c, -1), seen.reshape(c, -1), place))
+            return gradient, calls
         _, _, w, n = operand.shape
-        padded = np.zeros((c, len(rows), w, n), dout.dtype)  # as wide as the strip: a tap is a shift of the whole
-        padded[:, :, : self.columns] = dout
+        padded = space.empty((c, len(rows), w, n), dout.dtype)  # as wide as the strip: a tap is a shift of the whole
+        image, copying = contiguous(operand, space)
+        calls = [*copying, partial(padded.fill, 0), partial(np.copyto, padded[:, :, : self.columns], dout)]
         length = (len(rows) * w - w + self.columns) * n
-        flat, image = padded.reshape(c, -1)[:, :length], np.ascontiguousarray(operand).reshape(c, -1)
-        shifts = [(i * w + j * self.window.dilation[1]) * n for i, j in taps]
-        return np.stack([np.vecdot(flat, image[:, shift : shift + length]) for shift in shifts])
+        flat, shifted = padded.reshape(c, -1)[:, :length], image.reshape(c, -1)
+        for (i, j), place in zip(taps, gradient, strict=True):
+            shift = (i * w + j * self.window.dilation[1]) * n
+            calls.append(partial(np.vecdot, flat, shifted[:, shift : shift + length], place))
+        return gradient, calls
 
     def unpack(self, total: Array, shape: Shape) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Call, Plan
+from convserve_model.protocols import Array, Call, Empty, Plan
 from convserve_model.workspace import WorkSpace
 
 MANY = 256  # weights for each position
@@ -47,20 +47,24 @@ class Im2col:
         """operand -> out [Cout,rows,wo,N]."""
         return [partial(np.matmul, packed, operand, out.reshape(*packed.shape[:2], -1, copy=False))]
 
-    def weight_gradient(self, operand: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array, space: WorkSpace, empty: Empty) -> Plan:
         """[g,Cout/g,CKK/g]; the transposed product is faster, but transposing many weights back costs more."""
         dmatrix = dout.reshape(self.groups, dout.shape[0] // self.groups, -1)
-        if operand.shape[1] * dmatrix.shape[1] > MANY * operand.shape[2]:
-            return np.asarray(dmatrix @ operand.transpose(0, 2, 1))
-        return np.asarray((operand @ dmatrix.transpose(0, 2, 1)).transpose(0, 2, 1))
+        (g, outputs, positions), taps = dmatrix.shape, operand.shape[1]
+        if taps * outputs > MANY * positions:
+            gradient = empty((g, outputs, taps), dout.dtype)
+            return gradient, [partial(np.matmul, dmatrix, operand.transpose(0, 2, 1), gradient)]
+        gradient = empty((g, taps, outputs), dout.dtype)
+        return gradient.transpose(0, 2, 1), [partial(np.matmul, operand, dmatrix.transpose(0, 2, 1), gradient)]
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
         return total.reshape(shape)
 
-    def input_columns(self, packed: Array, dout: Array) -> Array:
+    def input_columns(self, packed: Array, dout: Array, space: WorkSpace) -> Plan:
         """dL/dcolumns [C,kh,kw,rows,wo,N], which `Window.scatter` adds up."""
-        g, out = self.groups, dout.shape[0] // self.groups
+        g, out, taps = packed.shape
         product = np.multiply if out == 1 else np.matmul  # BLAS is slow at outer products
-        dcolumns = product(packed.transpose(0, 2, 1), dout.reshape(g, out, -1))
-        return dcolumns.reshape(-1, *self.window.size, *dout.shape[1:])
+        dcolumns = space.empty((g, taps, dout[0].size), dout.dtype)
+        call = partial(product, packed.transpose(0, 2, 1), dout.reshape(g, out, -1), dcolumns)
+        return dcolumns.reshape(-1, *self.window.size, *dout.shape[1:]), [call]

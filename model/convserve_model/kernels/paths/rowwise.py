@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Call, Plan
+from convserve_model.protocols import Array, Call, Empty, Plan
 from convserve_model.workspace import WorkSpace
 
 BLOCK = 256  # columns of one product: OpenBLAS has kernels of its own for small ones
@@ -53,11 +53,18 @@ class RowWise:
             partial(np.copyto, target, products.transpose(2, 0, 1, 3)),
         ]
 
-    def weight_gradient(self, operand: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array, space: WorkSpace, empty: Empty) -> Plan:
         """[kh*kw*C,Cout]."""
         cout, rows, wo, n = dout.shape
-        transposed = np.ascontiguousarray(dout.reshape(cout, rows, -1).transpose(1, 2, 0))
-        return np.asarray((self._operands(operand, rows, wo * n)[:, 0] @ transposed).sum(axis=0))
+        operands = self._operands(operand, rows, wo * n)[:, 0]
+        gradient = empty((operands.shape[1], cout), dout.dtype)
+        transposed = space.empty((rows, wo * n, cout), dout.dtype)
+        products = space.empty((rows, *gradient.shape), dout.dtype)
+        return gradient, [
+            partial(np.copyto, transposed, dout.reshape(cout, rows, -1).transpose(1, 2, 0)),
+            partial(np.matmul, operands, transposed, products),
+            partial(np.add.reduce, products, 0, None, gradient),
+        ]
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Array, Call, Pair, Plan
+from convserve_model.protocols import Array, Call, Empty, Pair, Plan
 from convserve_model.workspace import WorkSpace
 
 TAPS = 3
@@ -78,20 +78,25 @@ class Winograd:
                 calls.append(partial(np.copyto, target, tiles[:, i, j, : target.shape[1], : target.shape[2]]))
         return calls
 
-    def weight_gradient(self, operand: Array, dout: Array) -> Array:
+    def weight_gradient(self, operand: Array, dout: Array, space: WorkSpace, empty: Empty) -> Plan:
         """dU [points,C,Cout]."""
         mh, mw = self.tile
-        cout, rows, wo, n = dout.shape
+        (cout, rows, wo, n), (c, points, _) = dout.shape, operand.shape
         th, tw = self._tiles(dout)
-        whole = rows == th * mh and wo == tw * mw
-        dtiles = (np.empty if whole else np.zeros)((cout, mh, mw, th, tw, n), dout.dtype)
+        gradient = empty((points, c, cout), dout.dtype)
+        dproducts = space.empty((cout, points, th * tw * n), dout.dtype)
+        dtiles = space.empty((cout, mh, mw, th, tw, n), dout.dtype)
+        calls: list[Call] = [] if rows == th * mh and wo == tw * mw else [partial(dtiles.fill, 0)]
         for i in range(mh):
             for j in range(mw):
                 source = dout[:, i::mh, j::mw]
-                dtiles[:, i, j, : source.shape[1], : source.shape[2]] = source
+                calls.append(partial(np.copyto, dtiles[:, i, j, : source.shape[1], : source.shape[2]], source))
         adjoint = transforms(self.tile, dout.dtype).output.T
-        dproducts = adjoint @ dtiles.reshape(cout, mh * mw, -1)  # [Cout,points,tiles*N]
-        return np.asarray(operand.transpose(1, 0, 2) @ dproducts.transpose(1, 2, 0))
+        return gradient, [
+            *calls,
+            partial(np.matmul, adjoint, dtiles.reshape(cout, mh * mw, -1), dproducts),
+            partial(np.matmul, operand.transpose(1, 0, 2), dproducts.transpose(1, 2, 0), gradient),
+        ]
 
     def unpack(self, total: Array, shape: tuple[int, ...]) -> Array:
         """The sum of `weight_gradient` over strips as dL/dweight of `shape`."""
