@@ -33,8 +33,8 @@ CALL = 1500.0  # of each NumPy call
 STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
 FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
 PARTS = 2  # of it at most, for each reads all weights
-PART_WORK, PART_POSITIONS = 4e6, 32  # the least multiplications and positions of a part
-DENSE = 1 << 16  # the most elements of a dense matrix
+PART, PART_POSITIONS = 60e3, 32  # the least nanoseconds and positions of a part
+DENSE = 1 << 17  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
 
 
@@ -134,8 +134,8 @@ def rows_of_strip(path: Path, groups: int, cin: int, cout: int, ho: int, wo: int
     rows = ho if not space else STRIP // space
     if n < FEW_IMAGES and space:
         positions = ho * wo * n
-        work = cin * cout // groups * prod(path.window.size) * positions
-        rows = min(rows, -(-ho // max(1, min(PARTS, int(work / PART_WORK), positions // PART_POSITIONS))))
+        price = cost(path, Shapes(path.window, groups, cin, cout, path.window.input(ho, wo), n))
+        rows = min(rows, -(-ho // max(1, min(PARTS, int(price / PART), positions // PART_POSITIONS))))
     return max(multiple, rows // multiple * multiple)
 
 
