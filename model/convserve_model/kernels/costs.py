@@ -54,6 +54,10 @@ class Shapes:
         return self.window.output(*self.size)
 
     @property
+    def inputs(self) -> int:
+        return self.cin * prod(self.size) * self.n
+
+    @property
     def positions(self) -> int:
         return prod(self.output) * self.n
 
@@ -71,7 +75,7 @@ class Shapes:
         """Elements that one tap sees side by side; those of one image are one run, though they lie apart."""
         if self.window.stride[1] == 1:
             return self.output[1] * self.n
-        return self.n if self.n > 1 else min(self.output[1], APART)
+        return min(_apart(self.n), self.output[1] * self.n)
 
 
 @lru_cache(maxsize=4096)
@@ -145,6 +149,11 @@ def _product(rows: int, shapes: Shapes) -> float:
     return flops * FLOP * (1 + FEW_ROWS * shapes.groups / rows) + WEIGHT * shapes.weights
 
 
+def _apart(n: int) -> int:
+    """The run of n images' pixels that lie apart: those of one image are one run of single elements."""
+    return n if n > 1 else APART
+
+
 def _copy(elements: float, run: float) -> float:
     return elements * (ELEMENT + min(RUN / run, APART))
 
@@ -174,7 +183,7 @@ def _runs(path: Runs, shapes: Shapes, weight: bool) -> float:
 def _taps(path: Taps, shapes: Shapes, weight: bool) -> float:
     groups, planes, _, run = _shifted(shapes)
     taps, outputs = shapes.cin * prod(shapes.window.size), shapes.cout * run
-    sums = taps * (TAP + run * SUMMED) + (groups - 1) * _copy(2 * outputs, run)
+    sums = taps * (TAP + run * SUMMED) + (groups - 1) * _copy(outputs, run)
     return planes + sums + _copy(outputs, shapes.run) + (5 + 3 * groups) * CALL
 
 
@@ -183,7 +192,7 @@ def _shifted(shapes: Shapes) -> tuple[int, float, float, int]:
     shifts, (ho, wo) = Shifts(shapes.window), shapes.output
     _, width = shifts.extents(ho, wo)
     strided = shapes.window.stride != (1, 1)
-    planes = _copy(shapes.cin * prod(shapes.size) * shapes.n, shapes.n) if strided else 0.0
+    planes = _copy(shapes.inputs, _apart(shapes.n)) + prod(shapes.window.stride) * CALL if strided else 0.0
     return len(shifts.groups), planes, width / wo, ho * width * shapes.n
 
 
@@ -198,7 +207,7 @@ def _rowwise(path: RowWise, shapes: Shapes, weight: bool) -> float:
 def _winograd_operand(path: Winograd, shapes: Shapes) -> float:
     points = prod(path.inputs)
     elements = points * shapes.cin * _tiles(path, shapes)
-    return elements * 2 * points * FLOP * 1.5 + _copy(elements, shapes.n) + (points + 6) * CALL
+    return elements * 2 * points * FLOP * 1.5 + _copy(elements, _apart(shapes.n)) + (points + 6) * CALL
 
 
 def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
@@ -207,7 +216,7 @@ def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
     rows = min(shapes.cin, shapes.cout) if weight else shapes.cout
     products = 2 * points * shapes.cin * outputs * FLOP * (1 + FEW_ROWS / rows)
     weights = points * shapes.cin * shapes.cout * WEIGHT
-    transform = results * 2 * points * FLOP * 1.5 + _copy(results, shapes.n) + (prod(path.tile) + 6) * CALL
+    transform = results * 2 * points * FLOP * 1.5 + _copy(results, _apart(shapes.n)) + (prod(path.tile) + 6) * CALL
     return _winograd_operand(path, shapes) + products + weights + transform
 
 
@@ -217,20 +226,23 @@ def _tiles(path: Winograd, shapes: Shapes) -> int:
 
 
 def _depthwise(path: Depthwise, shapes: Shapes, weight: bool) -> float:
-    outputs = shapes.cout * shapes.positions
+    outputs, taps = shapes.cout * shapes.positions, prod(shapes.window.size)
     ho, wo = shapes.output
-    blocks = -(-wo // BLOCK)
-    products = shapes.cout * (prod(shapes.window.size) if weight else ho * blocks) * PRODUCT
-    taps = prod(shapes.window.size)
+    blocks, (block, width) = -(-wo // BLOCK), path.block
+    products = shapes.cout * (taps if weight else ho * blocks) * PRODUCT
     if weight and shapes.window.stride != (1, 1):
         return _copy(outputs * taps, shapes.n) + outputs * taps * 0.08 + products + taps * 3 * CALL
-    each = taps * 0.1 if weight else 20 * taps * FLOP / 3
-    return outputs * each + products + (8 + blocks) * CALL
+    if weight:
+        return outputs * taps * 0.1 + products + (8 + blocks) * CALL
+    banded = 2 * shapes.window.size[0] * width * FLOP * (1 + FEW_ROWS / block)
+    laid = shapes.cin * shapes.size[0] * blocks * width * shapes.n
+    copied = _copy(shapes.inputs, shapes.size[1] * shapes.n) + _copy(laid, width * shapes.n)
+    return outputs * banded + copied + products + (8 + blocks) * CALL
 
 
 def _dense(path: Dense, shapes: Shapes, weight: bool) -> float:
     size = _dense_size(shapes)
-    return size * (2 * shapes.n * FLOP * 1.3 + WEIGHT) + shapes.groups * PRODUCT + 3 * CALL
+    return size * (2 * shapes.n * FLOP * 1.3 + WEIGHT / 2) + shapes.groups * PRODUCT + 3 * CALL
 
 
 def _dense_size(shapes: Shapes) -> int:
