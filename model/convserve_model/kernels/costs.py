@@ -27,6 +27,7 @@ FEW_ROWS = 8  # a product with so many rows takes twice as long for each flop
 ELEMENT, RUN = 0.1, 6.0  # of a copy: each element, and each contiguous run of them
 APART = 8  # what a long run of elements that lie apart is like
 WEIGHT = 0.3  # of each weight, each time that a product reads it
+TRANSFORMED, TURNED = 0.7, 1.3  # of each of Winograd's weights: made once a step and read; and its gradient's way back
 PRODUCT = 150.0  # of each small product in a stack
 TAP, SUMMED = 40.0, 0.07  # of np.einsum for each run of a tap, and for each of its elements
 CALL = 1500.0  # of each NumPy call
@@ -215,7 +216,7 @@ def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
     results = prod(path.tile) * outputs
     rows = min(shapes.cin, shapes.cout) if weight else shapes.cout
     products = 2 * points * shapes.cin * outputs * FLOP * (1 + FEW_ROWS / rows)
-    weights = points * shapes.cin * shapes.cout * WEIGHT
+    weights = points * shapes.cin * shapes.cout * (TURNED if weight else TRANSFORMED)
     transform = results * 2 * points * FLOP * 1.5 + _copy(results, _apart(shapes.n)) + (prod(path.tile) + 6) * CALL
     return _winograd_operand(path, shapes) + products + weights + transform
 
