@@ -34,7 +34,7 @@ CALL = 1500.0  # of each NumPy call
 STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
 FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
 PARTS = 2  # of it at most, for each reads all weights
-PART, PART_POSITIONS = 60e3, 32  # the least nanoseconds and positions of a part
+PART, PART_POSITIONS = 80e3, 32  # the least nanoseconds and positions of a part
 DENSE = 1 << 17  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
 
