@@ -13,6 +13,7 @@ from typing import Any
 from convserve_model.kernels.paths import Path
 from convserve_model.kernels.paths.dense import Dense
 from convserve_model.kernels.paths.depthwise import BLOCK, Depthwise
+from convserve_model.kernels.paths.filtered import INPUTS, OUTPUTS, Filtered
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.paths.rowwise import RowWise
 from convserve_model.kernels.paths.runs import Runs
@@ -108,6 +109,8 @@ def candidates(shapes: Shapes, *, weight: bool = False) -> Iterator[Path]:
         for tile, most in MOST_CHANNELS.items():
             if shapes.cin <= most and not (weight and tile == (4, 4)):
                 yield Winograd(window, tile)
+        if not weight:
+            yield Filtered(window)
 
 
 @lru_cache(maxsize=4096)
@@ -226,6 +229,16 @@ def _tiles(path: Winograd, shapes: Shapes) -> int:
     return -(-ho // mh) * -(-wo // mw) * shapes.n
 
 
+def _filtered(path: Filtered, shapes: Shapes, weight: bool) -> float:
+    ho, wo = shapes.output
+    columns = -(-wo // OUTPUTS) * shapes.n
+    inputs, results = INPUTS * shapes.cin * ho * columns, OUTPUTS * shapes.cout * ho * columns
+    products = 2 * TAPS * inputs * shapes.cout * FLOP * (1 + FEW_ROWS / shapes.cout + FEW_ROWS / columns)
+    transforms = (inputs + results) * 2 * INPUTS * FLOP * 3 + _copy(inputs + results, _apart(shapes.n))
+    weights = INPUTS * TAPS * shapes.cin * shapes.cout * TRANSFORMED
+    return products + INPUTS * ho * PRODUCT + transforms + weights + (INPUTS + OUTPUTS + 4) * CALL
+
+
 def _depthwise(path: Depthwise, shapes: Shapes, weight: bool) -> float:
     outputs, taps = shapes.cout * shapes.positions, prod(shapes.window.size)
     ho, wo = shapes.output
@@ -256,6 +269,7 @@ COSTS: dict[type[Any], Callable[[Any, Shapes, bool], float]] = {
     Taps: _taps,
     RowWise: _rowwise,
     Winograd: _winograd,
+    Filtered: _filtered,
     Depthwise: _depthwise,
     Dense: _dense,
 }
@@ -276,6 +290,10 @@ SPACES: dict[type[Any], Callable[[Any, int, int, int, int], tuple[int, int]]] = 
     Winograd: lambda path, cin, cout, wo, n: (
         prod(path.inputs) // path.tile[0] * -(-wo // path.tile[1]) * n * (2 * cin + cout),
         path.tile[0],
+    ),
+    Filtered: lambda path, cin, cout, wo, n: (
+        (2 * INPUTS * cin + (INPUTS + OUTPUTS) * cout) * -(-wo // OUTPUTS) * n,
+        1,
     ),
     Depthwise: lambda path, cin, cout, wo, n: (4 * cin * wo * n, 1),
     Dense: lambda path, cin, cout, wo, n: (0, 1 << 30),

@@ -119,3 +119,10 @@ class Window:
             for j in range(kw):
                 target = self.tap(padded, i, j, rows)
                 target += cols[:, i, j]
+
+
+def inside(extent: int, first: int, apart: int, count: int) -> tuple[slice, slice]:
+    """Of `count` places from `first` on: those inside an image of this extent, and what of the image they are."""
+    stop = max(0, min(count, -((first - extent) // apart)))
+    start = min(max(0, -(first // apart)), stop)
+    return slice(start, stop), slice(first + start * apart, first + stop * apart, apart)

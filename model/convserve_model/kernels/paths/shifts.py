@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from convserve_model.kernels.windows import Window
+from convserve_model.kernels.windows import Window, inside
 from convserve_model.protocols import Array, Call, Pair, Plan, Shape
 from convserve_model.workspace import WorkSpace
 
@@ -45,8 +45,8 @@ class Shifts:
             if strip[0].flags.c_contiguous:
                 return strip[:, None, None], calls
         height, width = self.extents(len(rows), self.window.output(h, w)[1])
-        down = [_inside(h, rows.start * sh - self.window.padding[0] + i, sh, height) for i in range(sh)]
-        across = [_inside(w, j - self.window.padding[1], sw, width) for j in range(sw)]
+        down = [inside(h, rows.start * sh - self.window.padding[0] + i, sh, height) for i in range(sh)]
+        across = [inside(w, j - self.window.padding[1], sw, width) for j in range(sw)]
         inner = tuple((place.start, place.stop) for place, _ in down + across)
         planes = space.bordered((c, sh, sw, height, width, n), x.dtype, inner, 0.0)
         return planes, [
@@ -85,10 +85,3 @@ def _groups(size: int, stride: int) -> list[slice]:
     if stride == 1:
         return [slice(0, size)]
     return [slice(start, min(start + stride, size)) for start in range(0, size, stride)]
-
-
-def _inside(extent: int, first: int, stride: int, count: int) -> tuple[slice, slice]:
-    """Of `count` places from `first` on, a stride apart: those inside an image of this extent, and where they are."""
-    start, stop = max(0, -(first // stride)), min(count, -((first - extent) // stride))
-    start = min(start, stop)
-    return slice(start, stop), slice(first + start * stride, first + stop * stride, stride)

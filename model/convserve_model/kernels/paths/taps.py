@@ -32,10 +32,11 @@ class Taps:
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """operand [C,sh,sw,h,w,N] -> out [C,rows,wo,N]."""
         shifts = Shifts(self.window)
+        runs = zip(shifts.runs(operand, out.shape), shifts.groups, strict=True)
         results, ending = shifts.wide(out, space)
         calls: list[Call] = []
         more = space.empty(results.shape, out.dtype)
-        for number, (run, (down, across)) in enumerate(zip(shifts.runs(operand, out.shape), shifts.groups, strict=True)):
+        for number, (run, (down, across)) in enumerate(runs):
             target = more if number else results
             calls.append(partial(np.einsum, "cijl,cij->cl", run, packed[:, down, across], out=target))
             if number:
