@@ -1,7 +1,9 @@
 """Which path a convolution takes: the cheapest by a model of shapes alone, so that bits never depend on timing.
 
 The model counts multiplications, copied elements and calls. Its constants are nanoseconds on one core, rounded from
-two CPUs with AVX-512 whose ratios differ by a factor of two; `make bench-engine` shows what comes out.
+two CPUs with AVX-512 whose ratios differ by a factor of two; one with AVX2 takes three times as long for products and
+twice for copies, and what the model chooses there is a few percent from the best of all. `make bench-engine` shows what
+comes out.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +38,7 @@ STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of 
 FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
 PARTS = 2  # of it at most, for each reads all weights
 PART, PART_POSITIONS = 80e3, 32  # the least nanoseconds and positions of a part
-DENSE = 1 << 17  # the most elements of a dense matrix
+DENSE = 1 << 16  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
 
 
@@ -256,7 +258,7 @@ def _depthwise(path: Depthwise, shapes: Shapes, weight: bool) -> float:
 
 def _dense(path: Dense, shapes: Shapes, weight: bool) -> float:
     size = _dense_size(shapes)
-    return size * (2 * shapes.n * FLOP * 1.3 + WEIGHT / 2) + shapes.groups * PRODUCT + 3 * CALL
+    return size * (2 * shapes.n * FLOP * 1.3 + WEIGHT) + shapes.groups * PRODUCT + 3 * CALL
 
 
 def _dense_size(shapes: Shapes) -> int:
