@@ -1,7 +1,6 @@
 """Stores without a server, for what is timed or made in process."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def grow(folder: Path, versions: int, states: int) -> None:
     first = store.catalog.versions(MODEL, 1)[0]
     with store.catalog.transaction() as transaction:
         for number in range(2, versions - states + 1):
-            transaction.add_version(replace(first, version=number, parent=number - 1, state=COLLECTED))
+            transaction.add_version(first._replace(version=number, parent=number - 1, state=COLLECTED))
     for number in range(states):
         commit(f"key-{number}")
     assert store.catalog.versions(MODEL, 1)[0].version == versions

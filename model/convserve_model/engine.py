@@ -5,7 +5,6 @@ An Engine holds no model: only compute threads and prepared programs, both immut
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -23,6 +22,7 @@ from convserve_model.randomness import Purpose, generator
 from convserve_model.snapshot import Snapshot
 from convserve_model.stepping import GRAD, applied, barriers, fitted, gathered, running
 from convserve_model.training import Training
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

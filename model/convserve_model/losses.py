@@ -3,7 +3,6 @@
 The mean is taken by the executor, which alone knows the whole batch: it divides by N (cross-entropy) or N * K.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from convserve_model import ranges
 from convserve_model.kernels.functions import log_softmax, sigmoid
 from convserve_model.protocols import Array
+from convserve_model.values import dataclass
 
 
 class Loss(Protocol):

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, fields
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from convserve_model.errors import ArchitectureError, OptionError, ShapeError, told
 from convserve_model.layers import LAYERS
 from convserve_model.protocols import Layer, Shape, Spec
+from convserve_model.values import dataclass
 
 NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 LONGEST = 1 << 30  # side of an input

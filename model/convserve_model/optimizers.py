@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
 
 from convserve_model import ranges
 from convserve_model.protocols import Array
+from convserve_model.values import dataclass
 
 Slot = tuple[Array, Array]  # what it was, where it goes
 BLOCK = 1 << 16  # elements of one pass: less costs calls, more the L2 cache

@@ -89,6 +89,6 @@ class Pass:
         into = {short: self._into[full] for short, full in op.params if full in self._into} if self._into else None
         return Run(op.need, op.need_params, lambda: self._random(op), self._over, op.overwrite, None, into, op.spend)
 
-    def _random(self, op: Op) -> np.random.Generator:
+    def _random(self, op: Op) -> "np.random.Generator":
         seed, step = self._key
         return generator(Purpose.DROPOUT, seed=seed, step=step, index=op.index, microbatch=self.index)

@@ -169,5 +169,5 @@ def _plan(kernel: Kernel, w: Params, xs: list[Array], run: Run) -> Plan:
     return y, [lambda: np.copyto(y, kernel.forward(w, *xs, run=run)[0])]
 
 
-def _nothing_random() -> np.random.Generator:
+def _nothing_random() -> "np.random.Generator":
     raise AssertionError("nothing is random in inference")

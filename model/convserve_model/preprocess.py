@@ -1,7 +1,7 @@
 """How an image becomes the network's input; the decoding and resizing of pictures is the service's."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from convserve_model import ranges
 from convserve_model.errors import InputError, OptionError, told
 from convserve_model.protocols import Array
+from convserve_model.values import dataclass
 
 COLORS = {1: "L", 3: "RGB"}
 TINY, HUGE = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
@@ -60,16 +61,18 @@ class Preprocess:
         return {**spec, "mean": list(self.mean), "std": list(self.std)}
 
     def normalize(self, x: Array) -> Array:
-        """[N,C,H,W] -> float32: uint8 is scaled and normalized, floating-point values are taken as they are."""
+        """[N,C,H,W] -> float32: uint8 is scaled and normalized, finite floating-point values are taken as they are."""
         if x.dtype == np.uint8:
             mean, std = (np.asarray(v, np.float32)[:, None, None] for v in (self.mean, self.std))
             return np.asarray((x * np.float32(self.scale) - mean) / std)
         if x.dtype.kind != "f":
             raise InputError(f"x has dtype {x.dtype}, but it must be uint8 or floating-point", "x")
+        if x.dtype == np.float32:
+            return x
         with np.errstate(over="ignore"):
-            converted = x.astype(np.float32, copy=False)
+            converted = x.astype(np.float32)
         if not np.isfinite(converted).all():
-            raise InputError("x holds a NaN, an infinity or a value too large for float32", "x")
+            raise InputError("x holds a value too large for float32", "x")
         return converted
 
     def pixels(self, x: Array) -> Array:

@@ -51,7 +51,7 @@ class Run(NamedTuple):
 
     need: tuple[bool, ...]
     need_params: bool
-    random: Callable[[], np.random.Generator]
+    random: Callable[[], "np.random.Generator"]
     map: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map  # ordered; over threads that idle
     overwrite: bool = False  # the first operand is nobody else's any more
     out: Array | None = None  # where the result must go; only followers of a convolution are given one

@@ -4,10 +4,10 @@
 """
 
 import math
-from dataclasses import dataclass
 from typing import Protocol
 
 from convserve_model import ranges
+from convserve_model.values import dataclass
 
 
 class Schedule(Protocol):

@@ -1,7 +1,7 @@
 """One immutable state of a model: parameters, buffers, optimizer state and step count."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +12,7 @@ from convserve_model.network import Network
 from convserve_model.protocols import Array, Spec
 from convserve_model.randomness import Purpose, generator
 from convserve_model.training import Training
+from convserve_model.values import dataclass
 from convserve_model.vectors import Layout
 
 SLOT = "optimizer/{slot}/{name}"

@@ -1,7 +1,7 @@
 """How a model learns: loss, optimizer, schedule and clipping, as one immutable description."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, field, fields, replace
 from typing import Any
 
 from convserve_model import ranges
@@ -9,6 +9,7 @@ from convserve_model.errors import OptionError, told
 from convserve_model.losses import LOSSES, CrossEntropy, Loss
 from convserve_model.optimizers import OPTIMIZERS, SGD, Optimizer
 from convserve_model.schedules import SCHEDULES, Constant, Schedule
+from convserve_model.values import dataclass
 
 FAMILIES: dict[str, dict[str, type[Any]]] = {
     "loss": dict(LOSSES),

@@ -1,7 +1,6 @@
 """Named tensors as one contiguous vector: what optimizers, clipping and finite checks work on in one pass."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
@@ -9,6 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from convserve_model.protocols import Array, Shape
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,9 @@
 """`python -m convserve_service` is the command `convserve`."""
 
-from convserve_service.cli import main
+from convserve_service import memory
 
-main(prog_name="convserve")
+with memory.keep_made():
+    from convserve_service.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="convserve")

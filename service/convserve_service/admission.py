@@ -50,6 +50,6 @@ class Admission:
         if this.taken:
             response.call_on_close(partial(self._room.give, this.taken))
         if this.degraded is not None:
-            response.headers[DEGRADED] = str(this.degraded)
-        response.headers["X-Content-Type-Options"] = "nosniff"
+            response.headers.add(DEGRADED, str(this.degraded))
+        response.headers.add("X-Content-Type-Options", "nosniff")
         return response

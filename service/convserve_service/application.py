@@ -2,13 +2,13 @@
 
 import io
 from functools import lru_cache
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
-from flask import Flask, Request
+from flask import Flask, Request, Response
 from flask.ctx import RequestContext
 from flask.sessions import NullSession
 from werkzeug.exceptions import RequestEntityTooLarge
-from werkzeug.routing import Map, MapAdapter
+from werkzeug.routing import Map, MapAdapter, Rule
 from werkzeug.utils import cached_property
 
 NO_SESSION = NullSession()
@@ -31,6 +31,18 @@ class InMemoryRequest(Request):
         return io.BytesIO()
 
 
+class Route(Rule):
+    """A rule that finds requests and builds no URL: to compile what builds one is most of what a rule costs."""
+
+    def _compile_builder(self, append_unknown: bool = True) -> Any:
+        return unbuilt
+
+
+def unbuilt(*args: Any, **values: Any) -> NoReturn:
+    """In place of Werkzeug's function, for each rule a new one, that builds its URL."""
+    raise NotImplementedError("this service builds no URL from its routes")
+
+
 class Adapter(MapAdapter):
     """Of one request: what `routed` knows of its method and path is not looked for again."""
 
@@ -49,6 +61,7 @@ class Application(Flask):
     """Routes depend on method and path alone, and no URL is ever built: what Host says is not even read."""
 
     request_class = InMemoryRequest
+    url_rule_class = Route
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -65,7 +78,25 @@ class Application(Flask):
         return Adapter(self.url_map, self._routed, request.path, request.method)
 
     def request_context(self, environ: dict[str, Any]) -> RequestContext:
-        return RequestContext(self, environ, session=NO_SESSION)
+        context = RequestContext(self, environ, session=NO_SESSION)
+        context.request.max_content_length = self.config["MAX_CONTENT_LENGTH"]
+        return context
+
+    def preprocess_request(self) -> None:
+        """Hooks are the application's, for there are no blueprints, and none of them answers."""
+        for hook in self.before_request_funcs[None]:
+            hook()
+
+    def process_response(self, response: Response) -> Response:
+        for hook in reversed(self.after_request_funcs[None]):
+            response = hook(response)
+        return response
+
+    def do_teardown_request(self, exc: BaseException | None = None) -> None:
+        """Nothing is left to do for a request whose reply is made, and nobody listens for its end."""
+
+    def do_teardown_appcontext(self, exc: BaseException | None = None) -> None:
+        """Nor for its context."""
 
     def ensure_sync(self, func: Any) -> Any:
         """Every view is a plain function."""

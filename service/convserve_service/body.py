@@ -2,27 +2,32 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask import Request
+from werkzeug.http import parse_options_header
 
 from convserve_service.errors import PreconditionError
 from convserve_service.store.records import Key
 from convserve_wire.compression import decompress
-from convserve_wire.envelope import HEADER_LENGTH
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 JSON = re.compile(rb"[ \t\r\n]*[{\[]")  # how a document of more than one value begins
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
+HEADER_LENGTH = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # as WSGI names it
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(NamedTuple):
     """The decoded bytes and what belongs to them."""
 
     data: bytes
     header_length: str | None
-    media_type: str
+    content_type: str
+
+    @property
+    def media_type(self) -> str:
+        """Of its Content-Type, in lower case."""
+        return parse_options_header(self.content_type)[0].lower()
 
     @property
     def json_length(self) -> int:
@@ -35,8 +40,9 @@ class Body:
 
 def read(request: Request, limit: int) -> Body:
     """The body, decompressed; the limits of werkzeug and of `decompress` hold before memory is taken."""
-    data = decompress(request.get_data(cache=True), request.headers.get("Content-Encoding"), limit)
-    return Body(data, request.headers.get(HEADER_LENGTH), request.mimetype)
+    environ = request.environ
+    data = decompress(request.get_data(cache=True), environ.get("HTTP_CONTENT_ENCODING"), limit)
+    return Body(data, environ.get(HEADER_LENGTH), environ.get("CONTENT_TYPE", ""))
 
 
 def idempotency_key(request: Request, body: Body, owner: str) -> Key | None:

@@ -1,11 +1,9 @@
 """Explanations as pictures for people: colours over a dimmed grey image, one square for each pixel of the input."""
 
-import io
 from math import ceil, isqrt
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from convserve_model import Preprocess
 from convserve_service.errors import ImageError, RequestError
@@ -40,6 +38,8 @@ def png(explanation: Array, x: Array, preprocess: Preprocess, *, signed: bool, m
 
     The stronger a pixel's value, the less of the image is seen through its colour.
     """
+    from convserve_service import pictures
+
     values = explanation.sum(axis=0, dtype=np.float64)
     if not np.isfinite(values).all():
         raise NonFiniteOutput("the explanation holds a NaN or an infinity, which has no colour; ask for binary tensors")
@@ -48,10 +48,7 @@ def png(explanation: Array, x: Array, preprocess: Preprocess, *, signed: bool, m
     values = np.clip(values / scale, -1, 1)  # [H,W]
     opacity = np.abs(values)[..., None]
     pixels = _dimmed(preprocess.pixels(x)) * (1 - opacity) + _colors(values, signed) * opacity  # [H,W,3]
-    picture = Image.fromarray(np.rint(pixels).astype(np.uint8))
-    file = io.BytesIO()
-    _enlarged(picture, max_pixels).save(file, "PNG")
-    return file.getvalue()
+    return pictures.png(np.rint(pixels).astype(np.uint8), _times(values.shape, max_pixels))
 
 
 def _colors(values: Array, signed: bool) -> npt.NDArray[np.float64]:
@@ -68,8 +65,7 @@ def _dimmed(pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     return np.asarray(black + (white - black) / 255 * grey)[..., None]
 
 
-def _enlarged(picture: Image.Image, max_pixels: int) -> Image.Image:
-    """A whole number of times, so that every pixel of the input is a square."""
-    width, height = picture.size
-    times = min(ceil(SHORT_SIDE / min(width, height)), isqrt(max_pixels // (width * height)))
-    return picture.resize((width * times, height * times), Image.Resampling.NEAREST)
+def _times(shape: tuple[int, int], max_pixels: int) -> int:
+    """How many times as large [H,W] is shown: a whole number, so that every pixel of the input is a square."""
+    height, width = shape
+    return min(ceil(SHORT_SIDE / min(width, height)), isqrt(max_pixels // (width * height)))

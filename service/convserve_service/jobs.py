@@ -1,9 +1,8 @@
 """Jobs as those see them who ask for long trainings; the job process does the work (runner.py)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from convserve_service.datasets import missing
 from convserve_service.models import Models
@@ -18,8 +17,7 @@ from convserve_wire.numbers import whole
 OPTIONS = ("rows", "epochs", "batch_size", "shuffle_seed", "commit_every", "overrides")
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """A training of `epochs` over the `rows` of a dataset; `overrides` of the model's training are for it alone."""
 
     dataset: str

@@ -12,6 +12,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from convserve_service import memory
+from convserve_service.app import create_app
 from convserve_service.counting.tallies import Tallies
 from convserve_service.front.connection import Terms
 from convserve_service.front.worker import ParkingWorker
@@ -48,8 +49,6 @@ def run(settings: Settings, *, draining: Callable[[], bool], tallies: Tallies) -
 
 def _application(settings: Settings, draining: Callable[[], bool], tallies: Tallies) -> Any:
     """The application; a worker that cannot have it tries again, for one that does not start would end the others."""
-    from convserve_service.app import create_app
-
     while True:
         try:
             return create_app(settings, draining=draining, tallies=tallies)

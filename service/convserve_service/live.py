@@ -1,7 +1,7 @@
 """One version of one model, whole, and how it comes from its blob."""
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from convserve_model import SafetensorsError, Snapshot, safetensors
 from convserve_service.cache import Cache
@@ -13,8 +13,7 @@ from convserve_service.store.store import Store
 CACHE_BYTES = 64 << 20
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(NamedTuple):
     """What a request works on from start to end."""
 
     row: ModelRow

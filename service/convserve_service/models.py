@@ -1,7 +1,7 @@
 """Writers of models: one at a time for each, each commit a compare-and-set."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from convserve_model import Snapshot, safetensors
@@ -53,7 +53,6 @@ class Models:
         self._turns = turns
         self._keep = keep
         self._most = most
-        self._cpu = origin.cpu()
 
     def create(
         self, name: str, specification: Specification, *, key: Key | None, reply: Callable[[VersionRow, bool], Reply]
@@ -158,12 +157,12 @@ class Models:
         row = VersionRow(
             model=name, version=0, parent=parent, verb=change.verb, hyperparameters=dict(change.hyperparameters),
             step=change.snapshot.step, loss=change.loss, digest=blob.digest, weights_digest=digest_of(weights),
-            blob=blob.name, created=store.now(), release=origin.RELEASE, cpu=self._cpu,
+            blob=blob.name, created=store.now(), release=origin.RELEASE, cpu=origin.cpu(),
         )  # fmt: skip
         with store.publishing(blob) as transaction:
             if transaction.head(name) != parent:
                 raise StoreBusy(f"another writer was first on model '{name}'; nothing was changed, repeat")
-            row = replace(row, version=transaction.last_number(name) + 1)
+            row = row._replace(version=transaction.last_number(name) + 1)
             if parent is None:
                 if transaction.count("models") >= self._most:
                     raise StoreFull(f"there are {self._most} models already; delete one first")

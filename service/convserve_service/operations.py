@@ -1,12 +1,13 @@
 """What the world may know of a route: its verb, who may use it, what it takes and what it answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 BINARY = "binary"  # bytes that no schema describes
 Media = Mapping[str, Any]  # media type -> message, reply or BINARY
+NOTHING: Media = MappingProxyType({})
 
 
 def envelope(media: Media) -> bool:
@@ -23,8 +24,7 @@ class Scope(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True)
-class Query:
+class Query(NamedTuple):
     """A parameter of the query: a number from `least` to `most`, one of `choices`, or any text."""
 
     name: str
@@ -34,8 +34,7 @@ class Query:
     choices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(NamedTuple):
     """`name` is its verb in logs, metrics and the OpenAPI document; `scope` None is open to everybody.
 
     `body` and `reply` map media types to the message that validates or describes them. `versions`: also the path of one
@@ -48,8 +47,8 @@ class Operation:
     path: str
     scope: Scope | None
     summary: str
-    body: Media = field(default_factory=dict)
-    reply: Media = field(default_factory=dict)
+    body: Media = NOTHING
+    reply: Media = NOTHING
     statuses: tuple[int, ...] = (200,)
     query: tuple[Query, ...] = ()
     headers: tuple[str, ...] = ()

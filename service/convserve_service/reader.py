@@ -1,7 +1,5 @@
 """Readers of models: each works on one immutable version, and waits for no writer."""
 
-from dataclasses import replace
-
 from convserve_service.live import Live, Loader
 from convserve_service.logs import log
 from convserve_service.store.catalog import NUMBERS
@@ -39,13 +37,13 @@ class Reader:
                     raise
                 return known
             try:
-                return self._loader.load(row if lost is None else replace(row, degraded=lost), found)
+                return self._loader.load(row if lost is None else row._replace(degraded=lost), found)
             except BlobLost:
                 if found.version != doubted:  # it may have been collected, or read again it may be there
                     doubted = found.version
                 elif not (self._heal and self._lose(found)):  # nothing can be committed now; who reads goes on without
                     if version is not None:
-                        raise _no_state(replace(found, state=DAMAGED)) from None
+                        raise _no_state(found._replace(state=DAMAGED)) from None
                     below, lost = found.version, max(row.degraded or 0, lost or found.version)
 
     def all(self) -> list[tuple[ModelRow, int | None]]:

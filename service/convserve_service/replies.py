@@ -1,12 +1,13 @@
 """Replies: JSON for people, the V2 envelope for tensors, and the stored ones of writers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 from flask import Request as HttpRequest
 from flask import Response
 from werkzeug.datastructures import Headers
+from werkzeug.wsgi import ClosingIterator
 
 from convserve_service.body import refuse_if_match
 from convserve_service.live import Live
@@ -20,18 +21,28 @@ MODEL_VERSION = "Convserve-Model-Version"
 
 
 class Whole(Response):
-    """Nothing is left to do for its headers: it has its length, and leads nowhere else."""
+    """All of it is there: nothing is left to do for its headers, for it has its length and leads nowhere else."""
+
+    response: list[bytes]
+
+    def __init__(self, body: bytes, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        said = Headers()
+        for name, value in (*headers, ("Content-Length", str(len(body)))):
+            said.add(name, value)
+        super().__init__([body], status, said)
 
     def get_wsgi_headers(self, environ: Any) -> Headers:
         return self.headers
 
+    def get_app_iter(self, environ: Any) -> Iterable[bytes]:
+        """Its bytes; the server leaves them out where a reply may have none."""
+        return ClosingIterator(self.response, self.close) if self._on_close else self.response
+
 
 def json(members: Mapping[str, Any] | Sequence[Any], status: int = 200, version: int | None = None) -> Response:
     """A JSON object, arrays as nested lists; with the version that was used."""
-    response = Response(orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY), status, mimetype="application/json")
-    if version is not None:
-        response.headers[MODEL_VERSION] = str(version)
-    return response
+    body = orjson.dumps(members, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Whole(body, status, _headers("application/json", version=None if version is None else str(version)))
 
 
 def tensors(request: HttpRequest, decoded: Request[Any], live: Live, outputs: Sequence[Tensor]) -> Response:
@@ -86,15 +97,20 @@ def plain(members: Mapping[str, Any], status: int = 200, version: int | None = N
 
 def send(request: HttpRequest, reply: Reply) -> Response:
     """A reply as it was made or stored, compressed where gzip or deflate alone is asked for."""
-    named = ((HEADER_LENGTH, reply.header_length), (MODEL_VERSION, reply.model_version))
-    headers = [(name, value) for name, value in named if value is not None]
-    response = Whole(reply.body, reply.status, headers, content_type=reply.content_type)
-    encoding = request.headers.get("Accept-Encoding", "").strip().lower()
+    headers = _headers(reply.content_type, length=reply.header_length, version=reply.model_version)
+    response = Whole(reply.body, reply.status, headers)
+    encoding = request.environ.get("HTTP_ACCEPT_ENCODING", "").strip().lower()
     if encoding in ("gzip", "deflate"):
         response.set_data(compress(reply.body, encoding))
         response.headers["Content-Encoding"] = encoding
         response.headers["Vary"] = "Accept-Encoding"
     return response
+
+
+def _headers(content_type: str, *, length: str | None = None, version: str | None = None) -> list[tuple[str, str]]:
+    """Those of a reply, as far as there is something to say."""
+    named = (("Content-Type", content_type), (HEADER_LENGTH, length), (MODEL_VERSION, version))
+    return [(name, value) for name, value in named if value is not None]
 
 
 def _content_type(header_length: str | None) -> str:

@@ -4,7 +4,7 @@ import mmap
 import sys
 from functools import partial
 
-from convserve_service import blas, supervisor
+from convserve_service import blas, memory, supervisor
 from convserve_service.counting.tallies import PARTS, Tallies
 from convserve_service.settings import Settings
 from convserve_service.store.blobs import make_folder
@@ -51,7 +51,8 @@ def _own(settings: Settings) -> set[str]:
 
 
 def _listen(settings: Settings, drain: mmap.mmap, tallies: Tallies) -> None:
-    from convserve_service import listener
+    with memory.keep_made():
+        from convserve_service import listener
 
     listener.run(settings, draining=lambda: drain[0] != 0, tallies=tallies)
 

@@ -31,6 +31,8 @@ LARGE = 1 << 18  # bytes of a body whose memory is counted
 
 @dataclass(frozen=True)
 class Service:
+    """What is shared by all requests of a worker."""
+
     store: Store
     reader: Reader
     models: Models

@@ -1,9 +1,8 @@
 """What a model was created from, checked: network, training, preprocessing, labels and seed."""
 
 import json
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from convserve_model import ArchitectureError, Network, OptionError, Preprocess, Training
 from convserve_wire.messages import ModelSpec
@@ -14,8 +13,7 @@ MAX_MULTIPLICATIONS = 20_000_000_000  # of one row, forward: VGG-16 at 224 x 224
 REPEATED = {"cross_entropy": "softmax", "bce_with_logits": "sigmoid"}
 
 
-@dataclass(frozen=True)
-class Specification:
+class Specification(NamedTuple):
     """`text` is the JSON with every default filled in: equal text, equal model."""
 
     text: str

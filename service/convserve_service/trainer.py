@@ -44,7 +44,7 @@ def run(settings: Settings, found: set[str], tallies: Tallies) -> None:
     from convserve_service.turns import Turns
 
     def trained(model: str, images: int) -> None:
-        tallies.add((rows.MODEL, model, "fit"), {rows.IMAGES: images})
+        tallies.add(((rows.MODEL, model, "fit"), {rows.IMAGES: images}))
 
     memory.keep_freed()
     turns = Turns(store, writers=1)

@@ -1,5 +1,6 @@
 """The V2 datatypes and their little-endian NumPy dtypes; BYTES is an object array of bytes."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ DATATYPES: dict[str, np.dtype[Any]] = {
 NAMES = {dtype: name for name, dtype in DATATYPES.items()}
 
 
+@lru_cache(64)
 def datatype_of(dtype: np.dtype[Any]) -> str:
     """The V2 name of a dtype in any byte order; TensorError where there is none."""
     name = NAMES.get(dtype.newbyteorder("<"))

@@ -4,6 +4,7 @@ Numbers of optimizers, losses and layers are checked where they are defined, in 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -13,8 +14,9 @@ from convserve_wire.datatypes import DATATYPES
 from convserve_wire.errors import TooLarge, WireError
 from convserve_wire.names import NAME
 
-CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True)
-OPEN = ConfigDict(extra="ignore", frozen=True, strict=True)
+CLOSED = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)  # built for the first that comes
+OPEN = ConfigDict(extra="ignore", frozen=True, strict=True, defer_build=True)
+FREE = ConfigDict(extra="allow", frozen=True, strict=True, defer_build=True)
 Options = dict[str, Any]
 Seed = Annotated[int, Field(ge=0, lt=1 << 63)]
 Count = Annotated[int, Field(ge=1, lt=1 << 31)]
@@ -22,6 +24,8 @@ M = TypeVar("M", bound=BaseModel)
 MAX_VALUES = 4_000_000  # of a JSON body: each takes up to 220 bytes of memory
 Name = Annotated[str, Field(min_length=1, max_length=128)]
 MOST_TENSORS = 10_000
+REMEMBERED = 64  # documents that may come again, such as headers of binary requests
+LONGEST_REMEMBERED = 512  # bytes; as values they take up to a hundred times as many
 MOST_TOLD = 100  # characters of what a client sent
 Version = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 
@@ -161,7 +165,7 @@ class ExplainQuery(Explaining):
 class Layer(BaseModel):
     """A layer of an architecture; its other fields are those of its type."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = FREE
     type: Annotated[str, Field(max_length=64)]
     name: Annotated[str, Field(max_length=64)] = ""  # its position, when it is not given
     inputs: Sequence[Annotated[str, Field(max_length=64)]] = ()  # the layer before, when they are not given
@@ -170,7 +174,7 @@ class Layer(BaseModel):
 class Family(BaseModel):
     """A loss, optimizer or schedule by name; its other fields are those of its family."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = FREE
     name: Annotated[str, Field(max_length=64)]
 
 
@@ -259,9 +263,15 @@ def parse(model: type[M], body: bytes | memoryview) -> M:
             f"the JSON holds about {count:,} values, but this server takes {MAX_VALUES:,}; send tensors as binary data"
         )
     try:
-        return model.model_validate_json(text)
+        return _again(model, text) if len(text) <= LONGEST_REMEMBERED else model.model_validate_json(text)
     except ValidationError as error:
         raise WireError(*_first(error)) from error
+
+
+@lru_cache(REMEMBERED)
+def _again(model: type[M], text: bytes) -> M:
+    """Messages are frozen: whoever sends the same text may have the same one. What does not fit is not remembered."""
+    return model.model_validate_json(text)
 
 
 def parse_query(model: type[M], query: Mapping[str, str]) -> M:

@@ -26,11 +26,9 @@ def test_floats_are_taken_as_they_are(kind: Any) -> None:
     np.testing.assert_array_equal(found, x)
 
 
-@pytest.mark.parametrize(
-    "x", [np.array([1e39]), np.array([np.nan]), np.array([np.inf], np.float32), np.array([1]), np.array([True])]
-)
+@pytest.mark.parametrize("x", [np.array([1e39]), np.array([1]), np.array([True])])
 def test_what_is_not_a_picture_is_refused(x: Any) -> None:
-    """NaN, infinity, overflow of float32, and other types."""
+    """Overflow of float32, and other types."""
     with pytest.raises(InputError) as caught:
         Preprocess.from_dict({}, channels=1).normalize(x.reshape(1, 1, 1, 1))
     assert caught.value.where == "x"

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -75,7 +74,7 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def opened(call: Callable[[dict[str, Any]], Iterable[bytes]], **terms: Any) -> Front:
-            return stack.enter_context(Front(replace(TERMS, **terms), call))
+            return stack.enter_context(Front(TERMS._replace(**terms), call))
 
         yield opened
 

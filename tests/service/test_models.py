@@ -1,7 +1,5 @@
 """Models and jobs on a store without a service: what is told of losses, and what is refused."""
 
-from dataclasses import replace
-
 import pytest
 
 from convserve_service.jobs import Jobs, Plan
@@ -47,7 +45,7 @@ def test_a_job_is_for_the_rows_and_the_model_it_was_checked_with(store: Store) -
     def add(model: ModelRow, plan: Plan) -> Reply:
         return jobs.add(model, plan, key=None, if_match=None, reply=lambda job: REPLY)
 
-    for wrong in ((model, replace(plan, digest="sha256:1")), (replace(model, spec="{}"), plan)):
+    for wrong in ((model, plan._replace(digest="sha256:1")), (model._replace(spec="{}"), plan)):
         with pytest.raises(StoreBusy, match="replaced"):
             add(*wrong)
     assert jobs.all(9) == []

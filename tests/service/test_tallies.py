@@ -53,7 +53,7 @@ def test_sums_are_over_all_processes() -> None:
         def work(part: int = part, changes: list[tuple[Key, int, int]] = changes) -> None:
             tallies.join(part)
             for key, cell, amount in changes:
-                tallies.add(key, {cell: amount}, latest=amount)
+                tallies.add((key, {cell: amount, LATEST: amount}))
 
         in_child(work, killed=part == 1)
         for key, cell, amount in changes:
@@ -74,8 +74,8 @@ def test_a_successor_goes_on_with_what_was_counted() -> None:
 
     def work() -> None:
         tallies.join(1)
-        tallies.add(("requests", "infer"), {1: 5})
-        tallies.add(IN_FLIGHT, {1: 3})
+        tallies.add((("requests", "infer"), {1: 5}))
+        tallies.add((IN_FLIGHT, {1: 3}))
 
     in_child(work, killed=True)
     assert tallies.read()[IN_FLIGHT][1] == 3
@@ -89,7 +89,7 @@ def test_a_full_part_says_what_it_did_not_count() -> None:
     """Rows that are there go on counting; the others are told as one number."""
     tallies = Tallies(rows=4)
     for name in "abcde" * 2:
-        tallies.add(("row", name), {1: 1})
+        tallies.add((("row", name), {1: 1}))
     assert {key[1]: cells[1] for key, cells in tallies.read().items()} == {"a": 2, "b": 2, "c": 2}
     assert tallies.uncounted() == 4
 
@@ -105,14 +105,14 @@ def test_rows_that_nobody_needs_make_place() -> None:
 
     tallies.stale = stale
     for name in "aabcd":
-        tallies.add(("row", name), {2: 1})
+        tallies.add((("row", name), {2: 1}))
     assert asked == [{("row", "a"), ("row", "b"), ("row", "c")}]
-    tallies.add(("row", "b"), {2: 1})
+    tallies.add((("row", "b"), {2: 1}))
     assert {key[1]: cells[2] for key, cells in tallies.read().items()} == {"b": 1, "c": 1, "d": 1}
-    tallies.add(("row", "e"), {2: 1})
+    tallies.add((("row", "e"), {2: 1}))
     assert (len(asked), tallies.uncounted()) == (1, 1)
     tallies.join(0)
-    tallies.add(("row", "d"), {2: 1})
+    tallies.add((("row", "d"), {2: 1}))
     assert tallies.read()["row", "d"][2] == 2
 
 
@@ -134,7 +134,7 @@ def test_a_store_that_cannot_tell_frees_nothing(tmp_path: Path) -> None:
 def test_metrics_are_told_without_the_catalog(tmp_path: Path) -> None:
     """What was counted, while nothing can be read."""
     store, tallies = Store.open(tmp_path), Tallies()
-    tallies.add((rows.REQUESTS, "infer", "503"), {rows.COUNT: 7})
+    tallies.add(((rows.REQUESTS, "infer", "503"), {rows.COUNT: 7}))
     lose_catalog(tmp_path)
     with ThreadPoolExecutor(1) as pool:
         text, _ = pool.submit(Exposition(tallies, store).write, "").result()
@@ -145,14 +145,14 @@ def test_metrics_are_told_without_the_catalog(tmp_path: Path) -> None:
 def test_a_key_that_is_too_long_is_refused() -> None:
     """Rather than cut off, so that it never counts for another."""
     with pytest.raises(ValueError, match="more than 128 bytes"):
-        Tallies().add(("x" * 129,), {1: 1})
+        Tallies().add((("x" * 129,), {1: 1}))
 
 
 def test_the_longest_names_fit() -> None:
     """A model of 64 characters, the largest version and batch size."""
     tallies = Tallies()
     key = (rows.VERSION, "m" * 64, str((1 << 63) - 1), "65536")
-    tallies.add(key, {1: 1})
+    tallies.add((key, {1: 1}))
     assert tallies.read(rows.VERSION, "m" * 64)[key][1] == 1
 
 

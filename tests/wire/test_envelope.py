@@ -1,6 +1,8 @@
 """The envelope through both sides: what one encodes the other decodes, to the bit."""
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from pydantic import ValidationError
 
+from convserve_wire import messages
 from convserve_wire.datatypes import DATATYPES
 from convserve_wire.envelope import decode_raw, decode_reply, decode_request, encode_reply, encode_request
 from convserve_wire.errors import NonFiniteOutput, WireError
@@ -122,6 +126,33 @@ def test_any_bytes_are_a_request_or_a_clear_error(body: bytes, length: str | Non
         decode_request(TrainRequest, body, length)
     except WireError as error:
         assert str(error)  # noqa: PT017
+
+
+TEXTS = [
+    b'{"inputs": [], "outputs": [{"name": "a"}], "parameters": {"binary_data_output": true}, "id": "%d"}',
+    b'{"inputs": [{"name": "x", "shape": [1], "datatype": "FP32", "data": [NaN]}], "id": "%d"}',
+    b'{"inputs": [], "novelty": "%d"}',
+    b'{"inputs": "%d"}',
+    b"[%d",
+]
+
+
+@pytest.mark.parametrize("model", [InferRequest, TrainRequest])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_that_comes_again_means_the_same(text: bytes, model: type[InferRequest]) -> None:
+    """Short or long, and while more different ones come than are remembered: the message or error of a fresh look."""
+
+    def told(parse: Callable[[bytes], InferRequest], sent: bytes) -> str:
+        try:
+            return repr(parse(sent))
+        except (ValidationError, WireError) as error:
+            return str(error.__cause__ or error)
+
+    for number in (*range(2 * messages.REMEMBERED), *range(2 * messages.REMEMBERED)):
+        sent = text % (number // 2)
+        assert told(partial(messages.parse, model), sent) == told(model.model_validate_json, sent)
+    sent = text % 1 + b" " * messages.LONGEST_REMEMBERED
+    assert told(partial(messages.parse, model), sent) == told(model.model_validate_json, sent)
 
 
 JSON_VALUES = st.recursive(

@@ -1,6 +1,5 @@
 """Grad-CAM: where in the image a layer's channels speak for an output."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +10,7 @@ from convserve_model.explain.subject import Found, Subject
 from convserve_model.layers.conv import Conv2d
 from convserve_model.network import Network
 from convserve_model.protocols import Array
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

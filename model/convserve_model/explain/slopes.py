@@ -1,7 +1,6 @@
 """Methods made of the derivative of an output with respect to x: at x, on the way to x, and around x."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ from convserve_model import ranges
 from convserve_model.explain.subject import Found, Subject
 from convserve_model.protocols import Array
 from convserve_model.randomness import Purpose, generator
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """What is explained, and what every method gives."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from convserve_model.network import Network
 from convserve_model.prepare import microbatch
 from convserve_model.protocols import Array, Check, nothing
 from convserve_model.snapshot import Snapshot
+from convserve_model.values import dataclass
 
 MICROBATCHES = 2  # that go through the network at once, which bounds the memory
 Found = dict[str, Array]

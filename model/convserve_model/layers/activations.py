@@ -1,6 +1,5 @@
 """Activation layers: the shape stays, there are no parameters. What they share is `_Activation`'s three answers."""
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from convserve_model import ranges
@@ -8,6 +7,7 @@ from convserve_model.kernels.activations import Activation, Relu
 from convserve_model.kernels.activations import LeakyRelu as LeakyReluKernel
 from convserve_model.layers.shapes import single
 from convserve_model.protocols import Kernel, Shape, Spec
+from convserve_model.values import dataclass
 
 
 class _Activation:

@@ -1,7 +1,6 @@
 """Two-dimensional convolution."""
 
 import math
-from dataclasses import dataclass
 
 from convserve_model import ranges
 from convserve_model.errors import ShapeError
@@ -10,6 +9,7 @@ from convserve_model.kernels.costs import Shapes
 from convserve_model.kernels.windows import Window
 from convserve_model.layers.shapes import image, slide
 from convserve_model.protocols import Kernel, Shape, Spec
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """The fully connected layer."""
 
 import math
-from dataclasses import dataclass
 
 from convserve_model import ranges
 from convserve_model.errors import ShapeError
 from convserve_model.kernels.linear import MatMul
 from convserve_model.layers.shapes import single
 from convserve_model.protocols import Kernel, Shape, Spec
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """Batch normalization."""
 
-from dataclasses import dataclass
-
 from convserve_model import ranges
 from convserve_model.kernels.normalization import Moments, Normalize, NormalizeRunning
 from convserve_model.layers.shapes import image
 from convserve_model.protocols import Kernel, Shape, Spec
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

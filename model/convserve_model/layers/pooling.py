@@ -1,12 +1,11 @@
 """Pooling layers."""
 
-from dataclasses import dataclass
-
 from convserve_model import ranges
 from convserve_model.kernels import pooling
 from convserve_model.kernels.windows import Window
 from convserve_model.layers.shapes import image, slide
 from convserve_model.protocols import Kernel, Pair, Shape, Spec
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,13 @@
 """Layers that move or combine values: dropout, flatten, add, concat."""
 
 import math
-from dataclasses import dataclass
 
 from convserve_model import ranges
 from convserve_model.errors import ShapeError
 from convserve_model.kernels import structure
 from convserve_model.layers.shapes import image, single
 from convserve_model.protocols import Kernel, Shape, Spec
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,14 @@ def serve(**given: Any) -> None:
 
     Every option is also an environment variable CONVSERVE_<OPTION>.
     """
-    from pydantic import ValidationError
+    from convserve_service import memory
 
-    from convserve_service import serve as server
-    from convserve_service.settings import Settings
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look for some in every installed package
+    with memory.keep_made():
+        from pydantic import ValidationError
+
+        from convserve_service import serve as server
+        from convserve_service.settings import Settings
 
     try:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})

@@ -12,7 +12,7 @@ SECONDS = "seconds"  # verb: a histogram over SECONDS_UP_TO
 BATCH = "batch"  # verb: a histogram over IMAGES_UP_TO
 WAITED = "waited"  # COUNT, SUM
 MODEL = "model"  # model, verb: COUNT, IMAGES
-VERSION = "version"  # model, version: the moment of its latest inference in milliseconds, COUNT to OUTPUT
+VERSION = "version"  # model, version: LATEST is the moment of an inference in milliseconds, COUNT to OUTPUT
 SIZE = "size"  # model, version, batch size: COUNT, INPUT to OUTPUT
 
 COUNT = 1
@@ -56,4 +56,4 @@ def unneeded(catalog: Catalog, keys: Iterable[Key]) -> list[Key]:
 
 def told(tallies: Tallies, row: Key, number: int) -> None:
     """Add to a gauge."""
-    tallies.add(row, {COUNT: number})
+    tallies.add((row, {COUNT: number}))

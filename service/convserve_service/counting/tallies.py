@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 Key = tuple[str, ...]
+Change = tuple[Key, Mapping[int, int]]  # amounts by cell
 KEY_BYTES, CELLS = 128, 24
 ROW_BYTES = KEY_BYTES + 8 * CELLS
 NUMBERS = struct.Struct(f"{CELLS}q")
-LATEST = 0  # of this cell the greatest counts; all others are summed
+LATEST = 0  # this cell is set, and of all parts the greatest counts; all others are summed
 GAUGE = "gauge"  # rows of this kind are about now, and end with their process
 USED, UNCOUNTED = 0, 1  # in the first row of a part
 PARTS = 65  # one for the jobs, 64 for workers
@@ -55,17 +56,17 @@ class Tallies:
             else:
                 self._free.append(start)
 
-    def add(self, key: Key, amounts: Mapping[int, int], latest: int | None = None) -> None:
-        """Add to cells of a row; where the part is full, only that something is missing is counted."""
+    def add(self, *changes: Change) -> None:
+        """Add to cells of rows; where the part is full, only that something is missing is counted."""
         with self._lock:
-            at = self._at.get(key) or self._new(key)
-            if not at:
-                self._numbers[self._base // 8 + UNCOUNTED] += 1
-                return
-            for cell, amount in amounts.items():
-                self._numbers[at + cell] += amount
-            if latest is not None:
-                self._numbers[at + LATEST] = latest
+            numbers = self._numbers
+            for key, amounts in changes:
+                at = self._at.get(key) or self._new(key)
+                if not at:
+                    numbers[self._base // 8 + UNCOUNTED] += 1
+                    continue
+                for cell, amount in amounts.items():
+                    numbers[at + cell] = amount if cell == LATEST else numbers[at + cell] + amount
 
     def read(self, *first: str) -> dict[Key, list[int]]:
         """The rows of all parts whose keys begin with these words, summed by key."""

@@ -1,8 +1,8 @@
 """Every file of the page, by the name that a browser asks for. There are no others."""
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from convserve_service.store.blobs import digest_of
 
@@ -10,8 +10,7 @@ OURS, WHEEL = "convserve_service.docs", "flask_swagger_ui"
 START = "start.js"
 
 
-@dataclass(frozen=True)
-class Asset:
+class Asset(NamedTuple):
     media_type: str
     package: str
     path: str

@@ -4,7 +4,7 @@ The bytes are only counted: what is wrong with them, gunicorn's parser says as s
 """
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from convserve_service.front.errors import BodyTooLarge, ChunksTooSmall, HeadTooLarge, UnknownCoding
 
@@ -20,8 +20,7 @@ BARE_LF = re.compile(rb"(?<!\r)\n")
 Bytes = bytes | bytearray
 
 
-@dataclass(frozen=True)
-class Arrival:
+class Arrival(NamedTuple):
     """Lengths and offsets count from the request's first byte."""
 
     head: int = 0  # its length; 0 while its end is not there
@@ -61,7 +60,7 @@ def _head(known: Arrival, data: Bytes, most: int) -> Arrival:
         return _framing(head, most)
     if BARE_LF.search(data, searched):
         return Arrival(head=len(data), least=len(data), ends=True)  # it has no end that counts
-    return replace(known, least=len(data) + 1)
+    return known._replace(least=len(data) + 1)
 
 
 def _framing(head: bytes, most: int) -> Arrival:
@@ -90,16 +89,16 @@ def _framing(head: bytes, most: int) -> Arrival:
 def _chunks(known: Arrival, data: Bytes, most: int) -> Arrival:
     """Go on from the first chunk whose end was not there."""
     at, content = known.chunk, known.content
-    broken = replace(known, least=len(data), ends=True)
+    broken = known._replace(least=len(data), ends=True)
     while line := CHUNK.match(data, at, at + LINE_BYTES):
         size = int(line[1], 16)
         if size == 0:
-            return _trailers(replace(known, chunk=at, content=content), data, line.end())
+            return _trailers(known._replace(chunk=at, content=content), data, line.end())
         if content + size > most:
             raise _too_large(most)
         after = line.end() + size + 2
         if len(data) < after:
-            return replace(known, chunk=at, content=content, least=after + LAST)
+            return known._replace(chunk=at, content=content, least=after + LAST)
         if data[after - 2 : after] != b"\r\n":
             return broken
         at, content = after, content + size
@@ -109,21 +108,21 @@ def _chunks(known: Arrival, data: Bytes, most: int) -> Arrival:
         return broken
     if len(data) - at >= LINE_BYTES:  # not for the parser, which would take it where all of it is there
         raise ChunksTooSmall(f"a chunk's size with its extensions takes {LINE_BYTES} bytes or more; send it alone")
-    return replace(known, chunk=at, content=content, least=max(len(data) + 1, at + LAST))
+    return known._replace(chunk=at, content=content, least=max(len(data) + 1, at + LAST))
 
 
 def _trailers(known: Arrival, data: Bytes, at: int) -> Arrival:
     """After the last chunk: nothing or fields, and an empty line."""
     if data[at : at + 2] == b"\r\n":
-        return replace(known, least=at + 2, ends=True)
+        return known._replace(least=at + 2, ends=True)
     end = data.find(END, at)
     if end >= 0:
-        return replace(known, least=end + len(END), ends=True)
+        return known._replace(least=end + len(END), ends=True)
     if len(data) - at > HEAD_BYTES:
         raise HeadTooLarge(f"the request's trailer is longer than {HEAD_BYTES} bytes; send fewer or shorter fields")
     if BARE_LF.search(data, at):
-        return replace(known, least=len(data), ends=True)
-    return replace(known, least=len(data) + 1)
+        return known._replace(least=len(data), ends=True)
+    return known._replace(least=len(data) + 1)
 
 
 def _too_large(most: int) -> BodyTooLarge:

@@ -1,26 +1,25 @@
-"""One request through the application, by gunicorn's own parser and writer of HTTP; all of it is in memory."""
+"""One request through the application: gunicorn's own parser reads it, once all of it is in memory."""
 
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
-from gunicorn.http.wsgi import Response, create
+from gunicorn.http.wsgi import create
 
 from convserve_service.front.connection import Connection
 from convserve_service.front.errors import Ambiguous
 from convserve_service.front.heads import KEPT_BYTES, Head
+from convserve_service.front.reply import Reply
 from convserve_service.logs import log
 
 Application = Callable[..., Iterable[bytes]]
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(NamedTuple):
     """A request as gunicorn knows it, and as WSGI does, with its body."""
 
     request: Any
@@ -55,18 +54,16 @@ def parse(config: Any, connection: Connection) -> Call:
     return Call(known.request, environ)
 
 
-def call(application: Application, config: Any, asked: Call, connection: Connection, *, last: bool) -> bool:
+def call(application: Application, asked: Call, connection: Connection, *, last: bool) -> bool:
     """Write the application's reply; whether another request may follow, which it may not where this is the `last`."""
-    response = Response(asked.request, connection.outbox, config)
-    if last:
-        response.force_close()
-    parts = application(asked.environ, response.start_response)
+    reply = Reply(asked.request, connection.outbox, last=last)
+    parts = application(asked.environ, reply.start)
     try:
         for part in parts:
-            response.write(part)
-        response.close()
+            reply.write(part)
+        reply.end()
     except Exception as error:
-        if not response.headers_sent:
+        if not reply.begun:
             raise
         if not isinstance(error, OSError):
             log.error("a reply broke off", path=asked.request.path, exc_info=error)
@@ -74,7 +71,7 @@ def call(application: Application, config: Any, asked: Call, connection: Connect
     finally:
         if hasattr(parts, "close"):
             parts.close()
-    return not response.should_close()
+    return not reply.last
 
 
 def _parsed(config: Any, connection: Connection, head: bytes, body: bytes, *, chunked: bool) -> tuple[Any, bytes]:

@@ -2,8 +2,7 @@
 
 import socket
 import threading
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from convserve_service.front import refusals
 from convserve_service.front.heads import Head
@@ -15,8 +14,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 LINGER_SECONDS = 2.0  # RFC 9112, 9.6: to close at once would destroy what the client has not read yet
 
 
-@dataclass(frozen=True)
-class Terms:
+class Terms(NamedTuple):
     """What a client may do. Sizes in bytes, times in seconds."""
 
     body: int  # the largest

@@ -92,7 +92,7 @@ class Desk:
                 kind = asked.kind
                 self.baton.expect(kind)
                 waiting.tell(max(0, time.time_ns() - connection.inbox.came) if connection.inbox.came else 0)
-                keep = calling.call(self._application, self._config, asked, connection, last=self.closing)
+                keep = calling.call(self._application, asked, connection, last=self.closing)
                 connection.replied(keep, now := time.monotonic())
             if connection.held > held:
                 self._relieve(connection, now)

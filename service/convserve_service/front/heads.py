@@ -5,14 +5,12 @@ they are parsed once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 KEPT_BYTES = 4096  # of a head; what is made of it takes some times as many, for each connection
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(NamedTuple):
     """`before` and `after` are its bytes around the digits of the body's length; without a body all is in `after`.
 
     `request` is gunicorn's, `environ` that of WSGI, both without a body.

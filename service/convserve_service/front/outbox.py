@@ -6,7 +6,7 @@ AT_ONCE = 64  # parts in one system call
 
 
 class Outbox:
-    """The `sock` that gunicorn's Response writes to; the real one does not block."""
+    """What a reply is written to; the socket does not block."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock

@@ -18,8 +18,6 @@ STATUS: dict[type[Exception], tuple[str, str]] = {  # the first class that fits
     errors.Ambiguous: ("400 Bad Request", "invalid_http"),
     errors.NoRoom: ("503 Service Unavailable", "busy"),
     errors.Stopping: ("503 Service Unavailable", "stopping"),
-    parser.InvalidResponseHeader: ("500 Internal Server Error", "internal"),
-    parser.InvalidResponseHeaderName: ("500 Internal Server Error", "internal"),
     parser.LimitRequestLine: ("414 URI Too Long", "uri_too_long"),
     parser.LimitRequestHeaders: ("431 Request Header Fields Too Large", "head_too_large"),
     parser.ExpectationFailed: ("417 Expectation Failed", "expectation_failed"),

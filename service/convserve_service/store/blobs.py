@@ -8,16 +8,15 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from convserve_service.store.errors import BlobLost, StoreFull, StoreUnavailable
 
 LOST = {errno.ENOENT, errno.EIO, errno.EUCLEAN, errno.ENODATA}
 
 
-@dataclass(frozen=True)
-class Blob:
+class Blob(NamedTuple):
     """`digest` is `sha256:<hex>` of the whole file."""
 
     name: str

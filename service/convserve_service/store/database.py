@@ -37,7 +37,7 @@ class Database:
         self._lock = path.with_suffix(".lock")
         self._local = threading.local()
         self._patience = BUSY_SECONDS
-        with _translated():
+        with translated:
             self._prepare()
 
     def one(self, sql: str, *values: Any) -> Any:
@@ -47,12 +47,12 @@ class Database:
 
     def all(self, sql: str, *values: Any) -> list[Any]:
         """Every row."""
-        with _translated():
+        with translated:
             return self._connection().execute(sql, values).fetchall()
 
     def changes(self) -> int | None:
         """A number that is another one once somebody else has committed; None within a transaction of this thread."""
-        with _translated():
+        with translated:
             connection = self._connection()
             return None if connection.in_transaction else int(connection.execute("PRAGMA data_version").fetchone()[0])
 
@@ -175,12 +175,17 @@ def _rollback(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _unavailable(error) from error
+class _Translated:
+    """Whatever SQLite says is StoreUnavailable."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _unavailable(error) from error
+
+
+translated = _Translated()
 
 
 def _unavailable(error: sqlite3.Error) -> StoreUnavailable:

@@ -1,7 +1,6 @@
 """The rows of the catalog, as immutable values."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from convserve_wire.replies import State
 
@@ -10,8 +9,7 @@ QUEUED, RUNNING, SUCCEEDED, FAILED, CANCELLED = "queued", "running", "succeeded"
 UNFINISHED = (QUEUED, RUNNING)
 
 
-@dataclass(frozen=True)
-class ModelRow:
+class ModelRow(NamedTuple):
     """A model: its specification as JSON text, defaults filled in; `degraded` is a newest version that was lost."""
 
     name: str
@@ -21,8 +19,7 @@ class ModelRow:
     degraded: int | None = None
 
 
-@dataclass(frozen=True)
-class VersionRow:
+class VersionRow(NamedTuple):
     """One version. The row stays when its state is collected or damaged; digests are `sha256:<hex>`.
 
     `release` and `cpu` are where its bits come from.
@@ -49,8 +46,7 @@ class VersionRow:
         return self.state == AVAILABLE
 
 
-@dataclass(frozen=True)
-class DatasetRow:
+class DatasetRow(NamedTuple):
     """An immutable dataset; `digest` is the SHA-256 of its file."""
 
     name: str
@@ -61,8 +57,7 @@ class DatasetRow:
     created: str
 
 
-@dataclass(frozen=True)
-class JobRow:
+class JobRow(NamedTuple):
     """A long training: `done` of `steps` optimizer steps are committed, the last of them as `version`.
 
     `attempts` is how often it was begun since the last commit; `speed` is in images a second.
@@ -90,8 +85,7 @@ class JobRow:
         return self.state not in UNFINISHED
 
 
-@dataclass(frozen=True)
-class ApiKey:
+class ApiKey(NamedTuple):
     """Who may use the service, and for what; `hash` is the SHA-256 of the whole key, `rate` in requests a second."""
 
     id: str
@@ -103,8 +97,7 @@ class ApiKey:
     created: str
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """An idempotency key, the API key that owns it, and the SHA-256 of the request that came with it."""
 
     owner: str
@@ -112,8 +105,7 @@ class Key:
     fingerprint: bytes
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """A reply of a writing verb, stored byte for byte beside what it acknowledges."""
 
     status: int

@@ -1,8 +1,7 @@
 """The tables of the catalog, and how their rows become records."""
 
 import json
-from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from convserve_service.store.records import ApiKey, DatasetRow, JobRow, ModelRow, VersionRow
 from convserve_wire.replies import Job
@@ -53,8 +52,8 @@ STEPS = (FIRST, KEYS)  # each makes the next format of the one before it, which 
 VERSION = len(STEPS)
 
 
-def columns(record: type[Any], *without: str) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(record) if field.name not in without)
+def columns(record: type[NamedTuple], *without: str) -> tuple[str, ...]:
+    return tuple(name for name in record._fields if name not in without)
 
 
 MODEL = columns(ModelRow)

@@ -95,6 +95,9 @@ def ask(case: Case) -> str:
         flags = [request.binary(name) for name in request.output_names() or ("logits",)]
     except WireError as error:
         return refused(error)
+    if kind != RAW:
+        fresh = repr(MESSAGES[kind].model_validate_json(body if length == NONE else body[: int(length)]))
+        demand(repr(request.message) == fresh, "a text means the same each time", fresh[:1000])
     again: Request[messages.InferRequest] = decode_request(
         messages.InferRequest, *encode_request(request.tensors, request.output_names(), binary=True)
     )

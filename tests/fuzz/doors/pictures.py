@@ -10,7 +10,7 @@ from PIL import Image
 
 from convserve_client.samples import digits
 from convserve_model import Preprocess
-from convserve_service import images
+from convserve_service import pictures
 from convserve_service.errors import ImageError
 from tests.crash.promises import demand
 from tests.fuzz.doors import bytewise, chunks
@@ -59,7 +59,7 @@ def ask(case: Case) -> str:
     way, data = case
     preprocess, size = WAYS[int.from_bytes(way, "big") % len(WAYS)]
     try:
-        found = images.pixels(data, preprocess, size, MOST)
+        found = pictures.pixels(data, preprocess, size, MOST)
     except ImageError as error:
         return f"{refused(error)} {VARIABLE.sub('', repr(error.__cause__))[:60]}"
     demand(

@@ -145,7 +145,7 @@ def _answer(app: Any, case: Case) -> str:
         take = (data[: arrival.head], data[arrival.head : arrival.least])
         connection.inbox = SimpleNamespace(arrival=arrival, take=lambda: take)
         asked = calling.parse(CONFIG, connection)
-        calling.call(app, CONFIG, asked, connection, last=True)
+        calling.call(app, asked, connection, last=True)
     except Exception as error:  # as the service does with whatever happens
         sent = bytearray(refusals.reply(error, PEER[0]))
     return _checked(bytes(sent), line)
