@@ -12,6 +12,7 @@ from convserve_model.kernels.costs import Shapes, candidates, cheapest, rows_of_
 from convserve_model.kernels.paths import Path
 from convserve_model.kernels.paths.dense import Dense
 from convserve_model.kernels.paths.depthwise import Depthwise
+from convserve_model.kernels.paths.filtered import Filtered
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.paths.rowwise import RowWise
 from convserve_model.kernels.paths.runs import Runs
@@ -23,7 +24,7 @@ from convserve_model.workspace import Spaces, WorkSpace
 from tests.model.sketch import Array
 
 TOLERANCE = 2e-6
-PATHS = {Im2col, Runs, Taps, RowWise, Winograd, Depthwise, Dense}
+PATHS = {Im2col, Runs, Taps, RowWise, Winograd, Filtered, Depthwise, Dense}
 
 
 def drawn(seed: int) -> Shapes:
@@ -131,7 +132,8 @@ def test_the_random_shapes_meet_every_path() -> None:
 
 CHEAPEST: dict[str, tuple[Shapes, type[Path]]] = {
     "many channels, 3x3": (Shapes(Window((3, 3), (1, 1), (1, 1)), 1, 64, 64, (32, 32), 16), Winograd),
-    "few channels, 3x3": (Shapes(Window((3, 3), (1, 1), (1, 1)), 1, 16, 16, (32, 32), 16), RowWise),
+    "fewer channels, 3x3": (Shapes(Window((3, 3), (1, 1), (1, 1)), 1, 32, 32, (16, 16), 16), Filtered),
+    "few channels, 3x3": (Shapes(Window((3, 3), (1, 1), (1, 1)), 1, 16, 16, (32, 32), 8), RowWise),
     "1x1": (Shapes(Window((1, 1), (1, 1), (0, 0)), 1, 64, 128, (16, 16), 16), Im2col),
     "depthwise": (Shapes(Window((3, 3), (1, 1), (1, 1)), 64, 64, 64, (16, 16), 16), Taps),
     "depthwise with a stride": (Shapes(Window((3, 3), (2, 2), (1, 1)), 64, 64, 64, (16, 16), 16), Depthwise),

@@ -1,7 +1,9 @@
 """Which path a convolution takes: the cheapest by a model of shapes alone, so that bits never depend on timing.
 
 The model counts multiplications, copied elements and calls. Its constants are nanoseconds on one core, rounded from
-two CPUs with AVX-512 whose ratios differ by a factor of two; `make bench-engine` shows what comes out.
+two CPUs with AVX-512 whose ratios differ by a factor of two; one with AVX2 takes three times as long for products and
+twice for copies, and what the model chooses there is a few percent from the best of all. `make bench-engine` shows what
+comes out.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ from typing import Any
 from convserve_model.kernels.paths import Path
 from convserve_model.kernels.paths.dense import Dense
 from convserve_model.kernels.paths.depthwise import BLOCK, Depthwise
+from convserve_model.kernels.paths.filtered import INPUTS, OUTPUTS, Filtered
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.paths.rowwise import RowWise
 from convserve_model.kernels.paths.runs import Runs
@@ -27,13 +30,14 @@ FEW_ROWS = 8  # a product with so many rows takes twice as long for each flop
 ELEMENT, RUN = 0.1, 6.0  # of a copy: each element, and each contiguous run of them
 APART = 8  # what a long run of elements that lie apart is like
 WEIGHT = 0.3  # of each weight, each time that a product reads it
+TRANSFORMED, TURNED = 0.7, 1.3  # of each of Winograd's weights: made once a step and read; and its gradient's way back
 PRODUCT = 150.0  # of each small product in a stack
 TAP, SUMMED = 40.0, 0.07  # of np.einsum for each run of a tap, and for each of its elements
 CALL = 1500.0  # of each NumPy call
 STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
 FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
 PARTS = 2  # of it at most, for each reads all weights
-PART_WORK, PART_POSITIONS = 4e6, 32  # the least multiplications and positions of a part
+PART, PART_POSITIONS = 80e3, 32  # the least nanoseconds and positions of a part
 DENSE = 1 << 16  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
 
@@ -54,6 +58,10 @@ class Shapes:
         return self.window.output(*self.size)
 
     @property
+    def inputs(self) -> int:
+        return self.cin * prod(self.size) * self.n
+
+    @property
     def positions(self) -> int:
         return prod(self.output) * self.n
 
@@ -71,7 +79,7 @@ class Shapes:
         """Elements that one tap sees side by side; those of one image are one run, though they lie apart."""
         if self.window.stride[1] == 1:
             return self.output[1] * self.n
-        return self.n if self.n > 1 else min(self.output[1], APART)
+        return min(_apart(self.n), self.output[1] * self.n)
 
 
 @lru_cache(maxsize=4096)
@@ -103,6 +111,8 @@ def candidates(shapes: Shapes, *, weight: bool = False) -> Iterator[Path]:
         for tile, most in MOST_CHANNELS.items():
             if shapes.cin <= most and not (weight and tile == (4, 4)):
                 yield Winograd(window, tile)
+        if not weight:
+            yield Filtered(window)
 
 
 @lru_cache(maxsize=4096)
@@ -134,8 +144,8 @@ def rows_of_strip(path: Path, groups: int, cin: int, cout: int, ho: int, wo: int
     rows = ho if not space else STRIP // space
     if n < FEW_IMAGES and space:
         positions = ho * wo * n
-        work = cin * cout // groups * prod(path.window.size) * positions
-        rows = min(rows, -(-ho // max(1, min(PARTS, int(work / PART_WORK), positions // PART_POSITIONS))))
+        price = cost(path, Shapes(path.window, groups, cin, cout, path.window.input(ho, wo), n))
+        rows = min(rows, -(-ho // max(1, min(PARTS, int(price / PART), positions // PART_POSITIONS))))
     return max(multiple, rows // multiple * multiple)
 
 
@@ -143,6 +153,11 @@ def _product(rows: int, shapes: Shapes) -> float:
     """Of a matrix product with so many rows over all positions and weights."""
     flops = 2 * shapes.weights * shapes.positions
     return flops * FLOP * (1 + FEW_ROWS * shapes.groups / rows) + WEIGHT * shapes.weights
+
+
+def _apart(n: int) -> int:
+    """The run of n images' pixels that lie apart: those of one image are one run of single elements."""
+    return n if n > 1 else APART
 
 
 def _copy(elements: float, run: float) -> float:
@@ -174,7 +189,7 @@ def _runs(path: Runs, shapes: Shapes, weight: bool) -> float:
 def _taps(path: Taps, shapes: Shapes, weight: bool) -> float:
     groups, planes, _, run = _shifted(shapes)
     taps, outputs = shapes.cin * prod(shapes.window.size), shapes.cout * run
-    sums = taps * (TAP + run * SUMMED) + (groups - 1) * _copy(2 * outputs, run)
+    sums = taps * (TAP + run * SUMMED) + (groups - 1) * _copy(outputs, run)
     return planes + sums + _copy(outputs, shapes.run) + (5 + 3 * groups) * CALL
 
 
@@ -183,7 +198,7 @@ def _shifted(shapes: Shapes) -> tuple[int, float, float, int]:
     shifts, (ho, wo) = Shifts(shapes.window), shapes.output
     _, width = shifts.extents(ho, wo)
     strided = shapes.window.stride != (1, 1)
-    planes = _copy(shapes.cin * prod(shapes.size) * shapes.n, shapes.n) if strided else 0.0
+    planes = _copy(shapes.inputs, _apart(shapes.n)) + prod(shapes.window.stride) * CALL if strided else 0.0
     return len(shifts.groups), planes, width / wo, ho * width * shapes.n
 
 
@@ -198,7 +213,7 @@ def _rowwise(path: RowWise, shapes: Shapes, weight: bool) -> float:
 def _winograd_operand(path: Winograd, shapes: Shapes) -> float:
     points = prod(path.inputs)
     elements = points * shapes.cin * _tiles(path, shapes)
-    return elements * 2 * points * FLOP * 1.5 + _copy(elements, shapes.n) + (points + 6) * CALL
+    return elements * 2 * points * FLOP * 1.5 + _copy(elements, _apart(shapes.n)) + (points + 6) * CALL
 
 
 def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
@@ -206,8 +221,8 @@ def _winograd(path: Winograd, shapes: Shapes, weight: bool) -> float:
     results = prod(path.tile) * outputs
     rows = min(shapes.cin, shapes.cout) if weight else shapes.cout
     products = 2 * points * shapes.cin * outputs * FLOP * (1 + FEW_ROWS / rows)
-    weights = points * shapes.cin * shapes.cout * WEIGHT
-    transform = results * 2 * points * FLOP * 1.5 + _copy(results, shapes.n) + (prod(path.tile) + 6) * CALL
+    weights = points * shapes.cin * shapes.cout * (TURNED if weight else TRANSFORMED)
+    transform = results * 2 * points * FLOP * 1.5 + _copy(results, _apart(shapes.n)) + (prod(path.tile) + 6) * CALL
     return _winograd_operand(path, shapes) + products + weights + transform
 
 
@@ -216,16 +231,29 @@ def _tiles(path: Winograd, shapes: Shapes) -> int:
     return -(-ho // mh) * -(-wo // mw) * shapes.n
 
 
-def _depthwise(path: Depthwise, shapes: Shapes, weight: bool) -> float:
-    outputs = shapes.cout * shapes.positions
+def _filtered(path: Filtered, shapes: Shapes, weight: bool) -> float:
     ho, wo = shapes.output
-    blocks = -(-wo // BLOCK)
-    products = shapes.cout * (prod(shapes.window.size) if weight else ho * blocks) * PRODUCT
-    taps = prod(shapes.window.size)
+    columns = -(-wo // OUTPUTS) * shapes.n
+    inputs, results = INPUTS * shapes.cin * ho * columns, OUTPUTS * shapes.cout * ho * columns
+    products = 2 * TAPS * inputs * shapes.cout * FLOP * (1 + FEW_ROWS / shapes.cout + FEW_ROWS / columns)
+    transforms = (inputs + results) * 2 * INPUTS * FLOP * 3 + _copy(inputs + results, _apart(shapes.n))
+    weights = INPUTS * TAPS * shapes.cin * shapes.cout * TRANSFORMED
+    return products + INPUTS * ho * PRODUCT + transforms + weights + (INPUTS + OUTPUTS + 4) * CALL
+
+
+def _depthwise(path: Depthwise, shapes: Shapes, weight: bool) -> float:
+    outputs, taps = shapes.cout * shapes.positions, prod(shapes.window.size)
+    ho, wo = shapes.output
+    blocks, (block, width) = -(-wo // BLOCK), path.block
+    products = shapes.cout * (taps if weight else ho * blocks) * PRODUCT
     if weight and shapes.window.stride != (1, 1):
         return _copy(outputs * taps, shapes.n) + outputs * taps * 0.08 + products + taps * 3 * CALL
-    each = taps * 0.1 if weight else 20 * taps * FLOP / 3
-    return outputs * each + products + (8 + blocks) * CALL
+    if weight:
+        return outputs * taps * 0.1 + products + (8 + blocks) * CALL
+    banded = 2 * shapes.window.size[0] * width * FLOP * (1 + FEW_ROWS / block)
+    laid = shapes.cin * shapes.size[0] * blocks * width * shapes.n
+    copied = _copy(shapes.inputs, shapes.size[1] * shapes.n) + _copy(laid, width * shapes.n)
+    return outputs * banded + copied + products + (8 + blocks) * CALL
 
 
 def _dense(path: Dense, shapes: Shapes, weight: bool) -> float:
@@ -243,6 +271,7 @@ COSTS: dict[type[Any], Callable[[Any, Shapes, bool], float]] = {
     Taps: _taps,
     RowWise: _rowwise,
     Winograd: _winograd,
+    Filtered: _filtered,
     Depthwise: _depthwise,
     Dense: _dense,
 }
@@ -263,6 +292,10 @@ SPACES: dict[type[Any], Callable[[Any, int, int, int, int], tuple[int, int]]] = 
     Winograd: lambda path, cin, cout, wo, n: (
         prod(path.inputs) // path.tile[0] * -(-wo // path.tile[1]) * n * (2 * cin + cout),
         path.tile[0],
+    ),
+    Filtered: lambda path, cin, cout, wo, n: (
+        (2 * INPUTS * cin + (INPUTS + OUTPUTS) * cout) * -(-wo // OUTPUTS) * n,
+        1,
     ),
     Depthwise: lambda path, cin, cout, wo, n: (4 * cin * wo * n, 1),
     Dense: lambda path, cin, cout, wo, n: (0, 1 << 30),

@@ -13,6 +13,13 @@ from convserve_model.workspace import Spans, WorkSpace
 Slices = tuple[slice, ...]
 
 
+def inside(extent: int, first: int, apart: int, count: int) -> tuple[slice, slice]:
+    """Of `count` places from `first` on: those inside an image of this extent, and what of the image they are."""
+    stop = max(0, min(count, -((first - extent) // apart)))
+    start = min(max(0, -(first // apart)), stop)
+    return slice(start, stop), slice(first + start * apart, first + stop * apart, apart)
+
+
 @dataclass(frozen=True)
 class Window:
     """A kernel's geometry; every field is (vertical, horizontal), with PyTorch's meaning."""

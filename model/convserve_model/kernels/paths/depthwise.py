@@ -26,7 +26,7 @@ class Depthwise:
 
     def pack(self, weight: Array) -> Array:
         """[C,1,kh,kw] -> T [C,1,1,block,kh*width]."""
-        (kh, kw), (block, width) = self.window.size, self._block
+        (kh, kw), (block, width) = self.window.size, self.block
         matrix = np.zeros((len(weight), block, kh, width), weight.dtype)
         outputs = np.arange(block)
         for j in range(kw):
@@ -35,7 +35,7 @@ class Depthwise:
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
-        return self.window.strip(x, rows, space, whole=(1, self._block[0]))
+        return self.window.strip(x, rows, space, whole=(1, self.block[0]))
 
     def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """The strip itself: the products read it in different ways."""
@@ -43,7 +43,7 @@ class Depthwise:
 
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """operand [C,h,w,N] -> out [C,rows,wo,N]."""
-        (kh, _), (sh, sw), (block, width) = self.window.size, self.window.stride, self._block
+        (kh, _), (sh, sw), (block, width) = self.window.size, self.window.stride, self.block
         (c, h, _, n), (_, rows, wo, _) = operand.shape, out.shape
         count = -(-wo // block)
         memory = space.empty((c, count, h, width, n), operand.dtype)
@@ -90,7 +90,7 @@ class Depthwise:
         return total.T.reshape(shape)
 
     @property
-    def _block(self) -> Pair:
+    def block(self) -> Pair:
         """Columns of a block of the output, and of what it sees."""
         block = -(-self.columns // -(-self.columns // BLOCK))
         return block, self.window.span(1, block)[1]

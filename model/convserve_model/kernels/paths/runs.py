@@ -28,20 +28,21 @@ class Runs:
         return np.concatenate(parts, axis=2).reshape(self.groups, cout // self.groups, -1)
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
-        """What `correlate` needs of x [C,H,W,N] for these output rows."""
-        return self.window.strip(x, rows, space)
+        """What these output rows see of x [C,H,W,N], as planes."""
+        return Shifts(self.window).planes(x, rows, space)
 
     def operand(self, strip: Array, space: WorkSpace) -> Plan:
-        """The strip itself."""
+        """The planes themselves."""
         return strip, []
 
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
-        """operand [C,h,w,N] -> out [Cout,rows,wo,N]."""
+        """operand [C,sh,sw,h,w,N] -> out [Cout,rows,wo,N]."""
         shifts, g = Shifts(self.window), self.groups
-        runs, calls = shifts.runs(operand, out.shape, space)
+        runs = shifts.runs(operand, out.shape)
         results, ending = shifts.wide(out, space)
         length, taps = runs[0].shape[3], [run.shape[1] * run.shape[2] for run in runs]
         columns = space.empty((len(operand), sum(taps), length), operand.dtype)
+        calls: list[Call] = []
         start = 0
         for run, count in zip(runs, taps, strict=True):
             calls.append(partial(np.copyto, columns[:, start : start + count].reshape(run.shape), run))

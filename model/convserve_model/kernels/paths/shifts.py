@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from convserve_model.kernels.windows import Window
+from convserve_model.kernels.windows import Window, inside
 from convserve_model.protocols import Array, Call, Pair, Plan, Shape
 from convserve_model.workspace import WorkSpace
 
@@ -37,13 +37,30 @@ class Shifts:
         (h, w), (sh, sw) = self.window.span(rows, columns), self.window.stride
         return -(-h // sh), -(-w // sw)
 
-    def runs(self, strip: Array, out: Shape, space: WorkSpace) -> tuple[list[Array], list[Call]]:
-        """strip [C,h,w,N] -> for each group a read-only view [C,taps down,taps across,L] of planes that calls fill.
+    def planes(self, x: Array, rows: range, space: WorkSpace) -> Plan:
+        """What output rows `rows` see of x [C,H,W,N]: [C,sh,sw,rows,columns,N], with zeros beyond the borders."""
+        (sh, sw), (c, h, w, n) = self.window.stride, x.shape
+        if (sh, sw) == (1, 1):
+            strip, calls = self.window.strip(x, rows, space)
+            if strip[0].flags.c_contiguous:
+                return strip[:, None, None], calls
+        height, width = self.extents(len(rows), self.window.output(h, w)[1])
+        down = [inside(h, rows.start * sh - self.window.padding[0] + i, sh, height) for i in range(sh)]
+        across = [inside(w, j - self.window.padding[1], sw, width) for j in range(sw)]
+        inner = tuple((place.start, place.stop) for place, _ in down + across)
+        planes = space.bordered((c, sh, sw, height, width, n), x.dtype, inner, 0.0)
+        return planes, [
+            partial(np.copyto, planes[:, i, j, there, where], x[:, seen, looked])
+            for i, (there, seen) in enumerate(down)
+            for j, (where, looked) in enumerate(across)
+        ]
+
+    def runs(self, planes: Array, out: Shape) -> list[Array]:
+        """For each group a read-only view [C,taps down,taps across,L] of the planes for out [Cout,rows,wo,N].
 
         L is all of a plane's rows but for what follows the last output.
         """
-        planes, calls = self._planes(strip, out, space)
-        return list(self._views(planes, out)), calls
+        return list(self._views(planes, out))
 
     def wide(self, out: Array, space: WorkSpace) -> tuple[Array, Call]:
         """Where runs [C,L] of results go, and what brings them into out [C,rows,wo,N]."""
@@ -52,18 +69,6 @@ class Shifts:
         image = space.empty((c, rows, width, n), out.dtype)
         results = image.reshape(c, -1)[:, : ((rows - 1) * width + wo) * n]
         return results, partial(np.copyto, out, image[:, :, :wo])
-
-    def _planes(self, strip: Array, out: Shape, space: WorkSpace) -> Plan:
-        """[C,sh,sw,rows,columns,N]."""
-        (sh, sw), (c, _, _, n) = self.window.stride, strip.shape
-        height, width = self.extents(*out[1:3])
-        if (sh, sw) == (1, 1) and strip[0].flags.c_contiguous:
-            return strip[:, None, None], []
-        planes = space.bordered((c, sh, sw, height, width, n), strip.dtype, (), 0.0)
-        pairs = [(planes[:, i, j], strip[:, i::sh, j::sw]) for i in range(sh) for j in range(sw)]
-        return planes, [
-            partial(np.copyto, plane[:, : seen.shape[1], : seen.shape[2]], seen[:, :, :width]) for plane, seen in pairs
-        ]
 
     def _views(self, planes: Array, out: Shape) -> Iterator[Array]:
         (sh, sw), (dh, dw) = self.window.stride, self.window.dilation

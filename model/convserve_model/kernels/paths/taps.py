@@ -22,20 +22,21 @@ class Taps:
         return weight[:, 0]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
-        """What `correlate` needs of x [C,H,W,N] for these output rows."""
-        return self.window.strip(x, rows, space)
+        """What these output rows see of x [C,H,W,N], as planes."""
+        return Shifts(self.window).planes(x, rows, space)
 
     def operand(self, strip: Array, space: WorkSpace) -> Plan:
-        """The strip itself."""
+        """The planes themselves."""
         return strip, []
 
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
-        """operand [C,h,w,N] -> out [C,rows,wo,N]."""
+        """operand [C,sh,sw,h,w,N] -> out [C,rows,wo,N]."""
         shifts = Shifts(self.window)
-        runs, calls = shifts.runs(operand, out.shape, space)
+        runs = zip(shifts.runs(operand, out.shape), shifts.groups, strict=True)
         results, ending = shifts.wide(out, space)
+        calls: list[Call] = []
         more = space.empty(results.shape, out.dtype)
-        for number, (run, (down, across)) in enumerate(zip(runs, shifts.groups, strict=True)):
+        for number, (run, (down, across)) in enumerate(runs):
             target = more if number else results
             calls.append(partial(np.einsum, "cijl,cij->cl", run, packed[:, down, across], out=target))
             if number:

@@ -112,7 +112,7 @@ class Winograd:
 
 @dataclass(frozen=True)
 class Transforms:
-    """Kronecker products of both directions' matrices: [points,tile inputs], [points,9] and [tile outputs,points]."""
+    """Of one direction, or Kronecker products of both: [points,inputs], [points,taps] and [outputs,points]."""
 
     input: Array
     weight: Array
@@ -123,6 +123,12 @@ class Transforms:
 def transforms(tile: Pair, dtype: np.dtype[Any]) -> Transforms:
     pairs = zip(*(_cook_toom(m) for m in tile), strict=True)
     return Transforms(*(np.kron(vertical, horizontal).astype(dtype) for vertical, horizontal in pairs))
+
+
+@cache
+def along(m: int, dtype: np.dtype[Any]) -> Transforms:
+    """For m outputs in one direction."""
+    return Transforms(*(matrix.astype(dtype) for matrix in _cook_toom(m)))
 
 
 def _cook_toom(m: int) -> tuple[Array, Array, Array]:
