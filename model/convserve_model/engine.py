@@ -16,8 +16,8 @@ from convserve_model.executor import Executor, Result
 from convserve_model.footprint import footprint
 from convserve_model.losses import Loss
 from convserve_model.network import Network
-from convserve_model.prepare import Program, Want, prepare
-from convserve_model.protocols import Array, Check, Params, nothing
+from convserve_model.prepare import Program, Want, Weights, prepare
+from convserve_model.protocols import Array, Check, nothing
 from convserve_model.randomness import Purpose, generator
 from convserve_model.snapshot import Snapshot
 from convserve_model.stepping import GRAD, applied, barriers, fitted, gathered, running
@@ -245,8 +245,9 @@ class Engine:
         if cotangent is not None:
             cotangent = targets.check_cotangent(cotangent, len(x), network.classes).astype(snapshot.dtype)
         program = self._prepare(network, len(x), want)
+        weights = _weights(program, snapshot)
         return self._executor.run(
-            program, _packed(program, snapshot), x, loss=loss, target=target, cotangent=cotangent, key=key, grads=grads,
+            program, weights, x, loss=loss, target=target, cotangent=cotangent, key=key, grads=grads,
             check=check,
         )  # fmt: skip
 
@@ -291,13 +292,13 @@ def _layers(network: Network, outputs: Sequence[str]) -> tuple[str, ...]:
     return tuple(network.last.name if name == "logits" else name for name in outputs)
 
 
-def _packed(program: Program, snapshot: Snapshot) -> Mapping[str, Params]:
-    """What the program's ops compute with, kept with the snapshot unless it is about to be replaced."""
+def _weights(program: Program, snapshot: Snapshot) -> Weights:
+    """What the program computes with, kept with the snapshot unless it is about to be replaced."""
     if program.want.params and program.want.train:
         return program.weights(snapshot.weights())
-    if program not in snapshot.packed:
-        snapshot.packed[program] = program.weights(snapshot.weights(), snapshot.packed)
-    found: Mapping[str, Params] = snapshot.packed[program]
+    found: Weights | None = snapshot.packed.get(program)
+    if found is None:
+        found = snapshot.packed[program] = program.weights(snapshot.weights(), snapshot.packed)
     return found
 
 

@@ -16,8 +16,8 @@ from convserve_model.ops import Op
 from convserve_model.passes import Done, Pass
 from convserve_model.plans import Plans, Source
 from convserve_model.pool import Pool
-from convserve_model.prepare import Program
-from convserve_model.protocols import Array, Check, Params, nothing
+from convserve_model.prepare import Program, Weights
+from convserve_model.protocols import Array, Check, nothing
 
 
 class Result(NamedTuple):
@@ -46,7 +46,7 @@ class Executor:
     def run(
         self,
         program: Program,
-        weights: Mapping[str, Params],
+        weights: Weights,
         x: Array,
         *,
         loss: Loss | None = None,

@@ -1,9 +1,10 @@
 """One step of a program."""
 
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
-from convserve_model.protocols import Kernel, Packing, Params, Reduced
+from convserve_model.calls import make
+from convserve_model.protocols import Call, Kernel, Packing, Params, Reduced
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,21 @@ class Op:
     def reduced(self) -> Reduced | None:
         return cast(Reduced, self.kernel) if getattr(self.kernel, "reduced", False) else None
 
+    def own(self, tensors: Params) -> dict[str, Any]:
+        """The kernel's parameters and buffers out of all."""
+        return {short: tensors[full] for short, full in self.params}
+
     def weights(self, tensors: Params) -> Params:
-        """What the kernel computes with: its own parameters and buffers out of all, packed if it likes."""
-        own: Params = {short: tensors[full] for short, full in self.params}
+        """What the kernel computes with: its own parameters and buffers, packed if it likes."""
+        params, calls = self.packed(self.own(tensors), tensors, moves=False)
+        make(calls)
+        return params
+
+    def packed(self, own: Params, tensors: Params, *, moves: bool) -> tuple[Params, list[Call]]:
+        """The same once the calls are made, which read its `own` only, not those of followers; see `Packing`."""
+        params, calls = own, list[Call]()
+        if hasattr(self.kernel, "pack"):
+            params, calls = cast(Packing, self.kernel).pack(own, need=any(self.need), moves=moves)
         if self.followers:
-            own = {**own, "followers": [follower.weights(tensors) for follower in self.followers]}
-        if not hasattr(self.kernel, "pack"):
-            return own
-        return cast(Packing, self.kernel).pack(own, need=any(self.need))
+            params = {**params, "followers": [follower.weights(tensors) for follower in self.followers]}
+        return params, calls

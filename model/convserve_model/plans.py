@@ -4,16 +4,14 @@ Those of inference go with the weights that they read; those with gradients are 
 """
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-
-from convserve_model.ops import Op
+from convserve_model.calls import make
 from convserve_model.passes import Pass
-from convserve_model.prepare import Program
-from convserve_model.protocols import Params
+from convserve_model.prepare import Program, Weights
+from convserve_model.protocols import Call, Params
 
 MOST, MOST_BYTES = 16, 128 << 20  # programs whose passes are kept, and what these may keep, for each thread
 Over = Callable[..., Any]
@@ -22,12 +20,12 @@ Over = Callable[..., Any]
 class Source:
     """Passes for one run, made anew."""
 
-    def __init__(self, program: Program, weights: Mapping[str, Params], over: Over) -> None:
-        self.program, self.weights, self.over = program, weights, over
+    def __init__(self, program: Program, weights: Weights, over: Over) -> None:
+        self.program, self._weights, self._over = program, weights, over
 
     def take(self, n: int) -> Pass:
         """For a microbatch of n."""
-        return Pass(self.program, self.weights, self.over, kept=False)
+        return Pass(self.program, self._weights.packed, self._over, kept=False)
 
     def give(self, used: Pass) -> None:
         """Back, once nobody needs what it holds."""
@@ -39,11 +37,11 @@ class Source:
 class Idle(Source):
     """Passes of one program and its weights that nobody uses now, by the size of their microbatch. Thread-safe."""
 
-    def __init__(self, program: Program, weights: Mapping[str, Params], over: Over) -> None:
+    def __init__(self, program: Program, weights: Weights, over: Over) -> None:
         super().__init__(program, weights, over)
         self._idle: defaultdict[int, deque[Pass]] = defaultdict(deque)
 
-    def begin(self, weights: Mapping[str, Params]) -> bool:
+    def begin(self, weights: Weights) -> bool:
         """Whether a run with these weights may take passes."""
         return True
 
@@ -51,43 +49,49 @@ class Idle(Source):
         try:
             return self._idle[n].pop()
         except IndexError:
-            return Pass(self.program, self.weights, self.over, kept=True)
+            return Pass(self.program, self._params(), self._over, kept=True)
 
     def give(self, used: Pass) -> None:
         self._idle[used.size].append(used)
 
+    def _params(self) -> dict[str, Params]:
+        return self._weights.packed
+
 
 class Learning(Idle):
-    """Of one program, for one run at a time, each with weights of its own."""
+    """For one run at a time, each with weights of its own."""
 
-    def __init__(self, program: Program, over: Over) -> None:
-        self._held: dict[str, Params] = {}
-        super().__init__(program, self._held, over)
+    def __init__(self, program: Program, weights: Weights, over: Over) -> None:
+        super().__init__(program, weights, over)
         self._lock = Lock()
-        self._filled_from: Mapping[str, Params] | None = None
+        self._own: dict[str, dict[str, Any]] = {}  # what each op's kernel packs
+        self._packed: dict[str, Params] = {}
+        self._packing: list[Call] = []
 
-    def begin(self, weights: Mapping[str, Params]) -> bool:
+    def begin(self, weights: Weights) -> bool:
         if not self._lock.acquire(blocking=False):
             return False
-        if weights is not self._filled_from:
-            for segment in self.program.segments:
-                for op in segment:
-                    self._fill(op, weights[op.output])
-            self._filled_from = weights
+        if not self._own:
+            self._plan(weights)
+        elif weights is not self._weights:
+            for op in self.program.ops:
+                self._own[op.output].update(op.own(weights.tensors))
+            make(self._packing)
+        self._weights = weights
         return True
 
     def end(self) -> None:
         self._lock.release()
 
-    def _fill(self, op: Op, fresh: Params) -> None:
-        """What was packed is written over, where plans read it; for the rest other arrays take its place."""
-        held = self._held.get(op.output)
-        if held is None:
-            self._held[op.output] = _copied(fresh) if hasattr(op.kernel, "pack") else dict(fresh)
-        elif hasattr(op.kernel, "pack"):
-            _copy(held, fresh)
-        else:
-            cast(dict[str, Any], held).update(fresh)
+    def _params(self) -> dict[str, Params]:
+        return self._packed
+
+    def _plan(self, weights: Weights) -> None:
+        for op in self.program.ops:
+            own = self._own[op.output] = op.own(weights.tensors)
+            self._packed[op.output], calls = op.packed(own, weights.tensors, moves=True)
+            self._packing += calls
+        make(self._packing)
 
 
 class Plans:
@@ -97,7 +101,7 @@ class Plans:
         self._lock = Lock()
         self._known: OrderedDict[tuple[int, int], Idle] = OrderedDict()
 
-    def of(self, program: Program, weights: Mapping[str, Params], over: Over = map) -> Source:
+    def of(self, program: Program, weights: Weights, over: Over = map) -> Source:
         """Kept passes from the second time on, for a program that comes once need not be kept."""
         if not program.planned:
             return Source(program, weights, over)
@@ -108,20 +112,10 @@ class Plans:
             if known is not None:
                 self._known.move_to_end(at)
             else:
-                self._known[at] = Learning(program, over) if backward else Idle(program, weights, over)
+                self._known[at] = (Learning if backward else Idle)(program, weights, over)
                 while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
                     self._known.popitem(last=False)
         return known if known is not None and known.begin(weights) else Source(program, weights, over)
 
     def _bytes(self) -> int:
         return sum(idle.program.planned for idle in self._known.values())
-
-
-def _copied(params: Params) -> dict[str, Any]:
-    return {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in params.items()}
-
-
-def _copy(held: Params, fresh: Params) -> None:
-    for name, value in fresh.items():
-        if isinstance(value, np.ndarray):
-            np.copyto(held[name], value)

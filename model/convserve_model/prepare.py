@@ -48,12 +48,13 @@ class Program:
     want: Want
     planned: int = 0  # bytes that a plan of it keeps at most (see plans.py); 0 where it is not worth one
 
-    def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> dict[str, Params]:
-        """What each op computes with, by its output; what is `known` is not packed again."""
-        ops = [op for segment in self.segments for op in segment]
-        if known is None:
-            return {op.output: op.weights(tensors) for op in ops}
-        return {op.output: known.get(op) or known.setdefault(op, op.weights(tensors)) for op in ops}
+    def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> "Weights":
+        """What it computes with; what is `known` is not packed again."""
+        return Weights(self, tensors, {} if known is None else known)
+
+    @cached_property
+    def ops(self) -> tuple[Op, ...]:
+        return tuple(op for segment in self.segments for op in segment)
 
     @cached_property
     def kept(self) -> frozenset[str]:
@@ -73,11 +74,25 @@ class Program:
     @cached_property
     def learning(self) -> tuple[Op, ...]:
         """Those whose parameters have gradients."""
-        return tuple(op for segment in self.segments for op in segment if op.need_params)
+        return tuple(op for op in self.ops if op.need_params)
 
     @cached_property
     def barriers(self) -> tuple[Op, ...]:
         return tuple(segment[-1] for segment in self.segments[:-1])
+
+
+class Weights:
+    """The tensors that a program computes with, and what its ops make of them."""
+
+    def __init__(self, program: Program, tensors: Params, known: dict[Op, Params]) -> None:
+        self.tensors = tensors
+        self._ops, self._known = program.ops, known
+
+    @cached_property
+    def packed(self) -> dict[str, Params]:
+        """What each op computes with, by its output."""
+        known = self._known
+        return {op.output: known.get(op) or known.setdefault(op, op.weights(self.tensors)) for op in self._ops}
 
 
 def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Program:

@@ -102,8 +102,12 @@ class Kernel(Protocol):
 class Packing(Kernel, Protocol):
     """A kernel that prepares its parameters once for all microbatches (and in inference once for a snapshot)."""
 
-    def pack(self, w: Params, *, need: bool) -> Params:
-        """What `plan` gets as w; `need` tells whether the gradient with respect to its input will be asked for."""
+    def pack(self, w: Params, *, need: bool, moves: bool) -> tuple[Params, list[Call]]:
+        """What `plan` gets as w, once the calls are made.
+
+        `need` tells whether the gradient with respect to its input will be asked for; `moves` that other arrays may lie
+        in w when the calls are made again.
+        """
         ...
 
 

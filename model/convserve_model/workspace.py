@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-MEMORY = 4 << 20  # bytes; mapped, so that what is never touched takes no room
+MEMORY = 64 << 20  # bytes; mapped, so that what is never touched takes no room
+STAYS = 4 << 20  # of what was touched, when it is given back
 ALIGNED = 64
 GAP = 5  # times ALIGNED between pieces, so that those of a power of two do not share cache sets
 FEW = 4  # bordered images that are kept: the first strip, the last one and those between them look alike
@@ -30,7 +31,7 @@ class WorkSpace:
     """
 
     def __init__(self, *, kept: bool = False) -> None:
-        self.used = 0
+        self.used = self._most = 0
         self.bordered = lru_cache(None if kept else FEW)(bordered)
         self._memory = mmap.mmap(-1, MEMORY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 
@@ -40,7 +41,15 @@ class WorkSpace:
         if start + size > MEMORY:
             return np.empty(shape, dtype)
         self.used += (-(-size // ALIGNED) + GAP) * ALIGNED
+        self._most = max(self._most, self.used)
         return np.ndarray(shape, dtype, self._memory, start)
+
+    def forget(self) -> None:
+        """Keeps no more than what most steps need."""
+        self.bordered.cache_clear()
+        if self._most > STAYS:
+            self._memory.madvise(mmap.MADV_DONTNEED, STAYS, self._most - STAYS)
+            self._most = 0
 
 
 class Spaces:
@@ -62,7 +71,7 @@ class Spaces:
         """Many threads that seldom compute need few."""
         if not self._kept:
             for space in self._of.values():
-                space.bordered.cache_clear()
+                space.forget()
                 _idle.append(space)
             self._of.clear()
 

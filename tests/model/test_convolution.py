@@ -67,7 +67,8 @@ def reference(shapes: Shapes, x: Array, weight: Array, bias: Array, dy: Array) -
 
 
 def computed(kernel: Convolution, x: Array, weight: Array, bias: Array, dy: Array) -> list[Array]:
-    w = kernel.pack({"weight": weight, "bias": bias}, need=True)
+    w, calls = kernel.pack({"weight": weight, "bias": bias}, need=True, moves=True)
+    make(calls)
     y, calls, adjoint = kernel.plan(w, x, run=Run((True,), True, np.random.default_rng, np.empty, Spaces()))
     make(calls)
     (dx,), calls, dparams = adjoint(dy)

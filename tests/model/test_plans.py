@@ -1,6 +1,5 @@
 """Passes that are kept give the bits of fresh ones, again and again, to everybody."""
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -13,8 +12,7 @@ from convserve_model.memory import Values
 from convserve_model.passes import Pass
 from convserve_model.plans import MOST, MOST_BYTES, Idle, Over, Plans
 from convserve_model.pool import Pool
-from convserve_model.prepare import Program, Want, microbatch, prepare
-from convserve_model.protocols import Params
+from convserve_model.prepare import Program, Want, Weights, microbatch, prepare
 from tests.model.engine_cases import NETWORK, rows, start
 from tests.model.random_networks import case
 from tests.model.sketch import Array, Draw
@@ -25,7 +23,7 @@ FIXED = [Network.from_dict({"input": [3, 13, 12], "layers": layers}) for layers 
 RANDOM = [Network.from_dict(case(seed).architecture) for seed in range(80)]
 
 
-def prepared(network: Network, n: int, *outputs: str) -> tuple[Program, dict[str, Params]]:
+def prepared(network: Network, n: int, *outputs: str) -> tuple[Program, Weights]:
     program = prepare(network, n, Want(outputs=outputs))
     assert program.planned
     return program, program.weights(Snapshot.initial(network, Training(), seed=1).weights())
@@ -35,11 +33,11 @@ def drawn(network: Network, n: int, seed: int) -> Array:
     return Draw(seed, n).array((n, *network.input), -1.0, 1.0).astype(np.float32)
 
 
-def kept(program: Program, weights: Mapping[str, Params], over: Over = map) -> Pass:
-    return Pass(program, weights, over, kept=True)
+def kept(program: Program, weights: Weights, over: Over = map) -> Pass:
+    return Pass(program, weights.packed, over, kept=True)
 
 
-def comes_again(plans: Plans, program: Program, weights: Mapping[str, Params]) -> bool:
+def comes_again(plans: Plans, program: Program, weights: Weights) -> bool:
     """Whether its passes are kept."""
     return isinstance(plans.of(program, weights), Idle)
 
@@ -54,7 +52,7 @@ def test_a_kept_pass_gives_the_bits_of_fresh_ones(network: Network, n: int) -> N
         with np.errstate(all="ignore"):
             ours = kept(program, weights)
             found = [ours.infer(x) for x in inputs]
-            fresh = [Pass(program, weights, map, kept=False).infer(x) for x in inputs]
+            fresh = [Pass(program, weights.packed, map, kept=False).infer(x) for x in inputs]
         for one, other in zip(found, fresh, strict=True):
             assert [array.tobytes() for array in one] == [array.tobytes() for array in other]
 
@@ -79,7 +77,7 @@ def test_kept_gradients_have_the_bits_of_fresh_ones(network: Network, train: boo
 
 
 def gradients(
-    executor: Executor, program: Program, weights: Mapping[str, Params], network: Network, n: int, seed: int
+    executor: Executor, program: Program, weights: Weights, network: Network, n: int, seed: int
 ) -> dict[str, Array]:
     grads = {name: np.zeros(network.specs[name].shape, np.float32) for name in program.want.params}
     x, target = drawn(network, n, seed), (np.arange(n) + seed) % network.classes

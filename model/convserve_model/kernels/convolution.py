@@ -7,7 +7,7 @@ How products are formed is the paths' business: one each for the output, the wei
 from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from convserve_model.kernels.paths import Differentiable, Path
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.pooling import MaxPool
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import WHOLE, Array, Backward, Call, Forward, Kernel, Params, Run, Shape
+from convserve_model.protocols import WHOLE, Array, Backward, Call, Forward, Kernel, Params, Plan, Run, Shape
 from convserve_model.remembered import remembered
 from convserve_model.workspace import WorkSpace
 
@@ -71,19 +71,25 @@ class Convolution:
             return None
         return Shapes(window, shapes.groups, shapes.cout, shapes.cin, window.input(*shapes.size), shapes.n)
 
-    def pack(self, w: Params, *, need: bool) -> Params:
+    def pack(self, w: Params, *, need: bool, moves: bool) -> tuple[Params, list[Call]]:
         """Weights as the paths like them."""
-        packed = {**w, "shape": w["weight"].shape, "path": self.path.pack(w["weight"])}
-        del packed["weight"]
-        if need:
-            if self.input_path is None:
-                packed["columns"] = Im2col(self.window, self.groups).pack(w["weight"])
-            else:
-                turned = np.ascontiguousarray(rotated(w["weight"], self.groups))  # BLAS takes no negative strides
-                packed["input_path"] = self.input_path.pack(turned)
+        weight, calls = _still(w, "weight", moves)
+        packed: dict[str, Any] = {"shape": weight.shape}
+        packed["path"], more = self.path.pack(weight)
+        calls += more
+        if need and self.input_path is None:
+            packed["columns"], more = Im2col(self.window, self.groups).pack(weight)
+            calls += more
+        elif need and self.input_path is not None:
+            turned = rotated(weight, self.groups)
+            straight = np.empty(turned.shape, weight.dtype)  # BLAS takes no negative strides
+            packed["input_path"], more = self.input_path.pack(straight.reshape(-1, *turned.shape[2:]))
+            calls += [partial(np.copyto, straight, turned), *more]
         if "bias" in w:
-            packed["bias"] = w["bias"][:, None, None, None]
-        return packed
+            bias, more = _still(w, "bias", moves)
+            packed["bias"] = bias[:, None, None, None]
+            calls += more
+        return packed, calls
 
     def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x [Cin,H,W,N] -> y [Cout,ho,wo,N], or what the followers make of it; blocks side by side."""
@@ -139,3 +145,11 @@ class Convolution:
         for pool in pools:
             final = (final[0], *pool.output(*final[1:3]), final[3])
         return shape, final, blocks(strips(self.path, self.groups, x[0], shape), merged, final[1])
+
+
+def _still(w: Params, name: str, moves: bool) -> Plan:
+    """A parameter where it lies, or where it will be copied to each time."""
+    if not moves:
+        return w[name], []
+    own = np.empty_like(w[name])
+    return own, [lambda: np.copyto(own, w[name])]

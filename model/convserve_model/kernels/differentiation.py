@@ -55,7 +55,12 @@ class Differentiation:
                 cast(Differentiable, kernel.input_path),
                 (len(self.x), shape[0] // kernel.groups, *weight[2:]),
             )
-            more += given(run, dparams, dy.dtype, weight=lambda: rotated(path.unpack(shared, turned), kernel.groups))
+            more += given(
+                run,
+                dparams,
+                dy.dtype,
+                weight=lambda: rotated(path.unpack(shared, turned), kernel.groups).reshape(weight),
+            )
         return Backward((dx,), calls + more, dparams)
 
     def _unfollowed(self, dy: Array, shape: Shape, parts: list[Part]) -> tuple[tuple[Array, Array], list[Call]]:
@@ -146,7 +151,7 @@ class Differentiation:
 
 
 def rotated(weight: Array, groups: int) -> Array:
-    """[Cout,Cin/g,kh,kw] -> [Cin,Cout/g,kh,kw], turned by half a turn; its own inverse."""
+    """[Cout,Cin/g,kh,kw] -> [g,Cin/g,Cout/g,kh,kw], turned by half a turn: a view, its own inverse but for shape."""
     cout, c, kh, kw = weight.shape
-    turned = weight[:, :, ::-1, ::-1].reshape(groups, cout // groups, c, kh, kw)
-    return turned.swapaxes(1, 2).reshape(groups * c, cout // groups, kh, kw)
+    turned = weight[:, :, ::-1, ::-1].reshape(groups, cout // groups, c, kh, kw, copy=False)
+    return turned.swapaxes(1, 2)

@@ -129,20 +129,26 @@ class NormalizeRunning:
     overwrites: ClassVar[bool] = True
     gives_away: ClassVar[bool] = True
 
-    def pack(self, w: Params, *, need: bool) -> Params:
+    def pack(self, w: Params, *, need: bool, moves: bool) -> tuple[Params, list[Call]]:
         """gain = weight / sqrt(running_var + eps) and shift = bias - running_mean * gain, computed in float64."""
-        mean = w["running_mean"].astype(np.float64)
-        inverse = 1 / np.sqrt(w["running_var"].astype(np.float64) + self.eps)
-        gain = inverse * w["weight"] if "weight" in w else inverse
-        shift = w.get("bias", 0) - mean * gain
-        dtype = w["running_mean"].dtype
-        shaped = {name: value.astype(dtype)[:, None, None, None] for name, value in (("gain", gain), ("shift", shift))}
-        return {**w, **shaped, "inverse": inverse}
+        kind = w["running_mean"]
+        mean, gain, shift = (np.empty((len(kind), 1, 1, 1), kind.dtype) for _ in range(3))
+        inverse = np.empty(len(kind))
+
+        def fold() -> None:
+            exact = w["running_mean"].astype(np.float64)
+            inverse[...] = 1 / np.sqrt(w["running_var"].astype(np.float64) + self.eps)
+            scale = inverse * w.get("weight", 1)
+            mean[:, 0, 0, 0], gain[:, 0, 0, 0] = exact, scale
+            shift[:, 0, 0, 0] = w.get("bias", 0) - exact * scale
+
+        packed = {"mean": mean, "gain": gain, "shift": shift, "inverse": inverse, "affine": "weight" in w}
+        return packed, [fold]
 
     def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x [C,H,W,N] -> y [C,H,W,N]."""
         (x,) = xs
-        learns = run.need_params and "weight" in w
+        learns = run.need_params and w["affine"]
         y = own(x, run._replace(overwrite=run.overwrite and not learns))  # else backward needs x
 
         def adjoint(dy: Array) -> Backward:
@@ -152,8 +158,7 @@ class NormalizeRunning:
             if learns:
                 centred = space.empty(x.shape, x.dtype)
                 dbias, dscale, sums = _row_sums(dy, centred, space)
-                mean = w["running_mean"][:, None, None, None]
-                calls = [partial(np.subtract, x, mean, centred), *sums]
+                calls = [partial(np.subtract, x, w["mean"], centred), *sums]
                 calls += given(run, dparams, x.dtype, weight=lambda: dscale * w["inverse"], bias=lambda: dbias)
             if not run.need[0]:
                 return Backward((None,), calls, dparams)

@@ -13,8 +13,8 @@ class Path(Protocol):
     @property
     def window(self) -> Window: ...
 
-    def pack(self, weight: Array) -> Array:
-        """[Cout,Cin/g,kh,kw] as `correlate` needs it, once for many strips."""
+    def pack(self, weight: Array) -> Plan:
+        """[Cout,Cin/g,kh,kw] as `correlate` needs it, once for many strips; a view where that will do."""
         ...
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:

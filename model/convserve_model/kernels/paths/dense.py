@@ -22,13 +22,17 @@ class Dense:
     groups: int
     size: Pair
 
-    def pack(self, weight: Array) -> Array:
+    def pack(self, weight: Array) -> Plan:
         """[Cout,C/g,kh,kw] -> [g,Cout/g*ho*wo,C/g*H*W]."""
         cout, c = weight.shape[:2]
         outputs, inputs, taps = joined(self.window, self.size)
         matrix = np.zeros((cout, prod(self.window.output(*self.size)), c, prod(self.size)), weight.dtype)
-        matrix[:, outputs, :, inputs] = weight.reshape(cout, c, -1).transpose(2, 0, 1)[taps]
-        return matrix.reshape(self.groups, -1, c * matrix.shape[3])
+        values = weight.reshape(cout, c, -1, copy=False).transpose(2, 0, 1)
+
+        def join() -> None:
+            matrix[:, outputs, :, inputs] = values[taps]
+
+        return matrix.reshape(self.groups, -1, c * matrix.shape[3]), [join]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]: all."""

@@ -24,14 +24,14 @@ class Depthwise:
     window: Window
     columns: int
 
-    def pack(self, weight: Array) -> Array:
-        """[C,1,kh,kw] -> T [C,1,1,block,kh*width]."""
-        (kh, kw), (block, width) = self.window.size, self.block
-        matrix = np.zeros((len(weight), block, kh, width), weight.dtype)
-        outputs = np.arange(block)
-        for j in range(kw):
-            matrix[:, outputs, :, outputs * self.window.stride[1] + j * self.window.dilation[1]] = weight[:, 0, :, j]
-        return matrix.reshape(len(weight), 1, 1, block, kh * width)
+    def pack(self, weight: Array) -> Plan:
+        """[C,1,kh,kw] -> T [C,1,1,block,kh*width]: a band for each row of the window."""
+        (kh, kw), (block, width), c = self.window.size, self.block, len(weight)
+        matrix = np.zeros((c, block, kh, width), weight.dtype)
+        bc, bo, bi, bw = matrix.strides
+        steps = (bc, bo + self.window.stride[1] * bw, bi, self.window.dilation[1] * bw)
+        band = np.ndarray((c, block, kh, kw), weight.dtype, matrix, 0, steps)
+        return matrix.reshape(c, 1, 1, block, kh * width), [partial(np.copyto, band, weight)]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""

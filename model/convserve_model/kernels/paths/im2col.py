@@ -24,9 +24,9 @@ class Im2col:
     window: Window
     groups: int = 1
 
-    def pack(self, weight: Array) -> Array:
+    def pack(self, weight: Array) -> Plan:
         """[Cout,C/g,kh,kw] -> [g,Cout/g,CKK/g]."""
-        return weight.reshape(self.groups, weight.shape[0] // self.groups, -1)
+        return weight.reshape(self.groups, weight.shape[0] // self.groups, -1, copy=False), []
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""

@@ -23,9 +23,11 @@ class RowWise:
 
     window: Window
 
-    def pack(self, weight: Array) -> Array:
+    def pack(self, weight: Array) -> Plan:
         """[Cout,C,kh,kw] -> [Cout,kh*kw*C]."""
-        return weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+        turned = weight.transpose(0, 2, 3, 1)
+        packed = np.empty(turned.shape, weight.dtype)
+        return packed.reshape(len(weight), -1), [partial(np.copyto, packed, turned)]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""

@@ -21,11 +21,17 @@ class Runs:
     window: Window
     groups: int = 1
 
-    def pack(self, weight: Array) -> Array:
+    def pack(self, weight: Array) -> Plan:
         """[Cout,C/g,kh,kw] -> [g,Cout/g,CKK/g], taps in the order of their groups."""
-        cout, c = weight.shape[:2]
-        parts = [weight[:, :, down, across].reshape(cout, c, -1) for down, across in Shifts(self.window).groups]
-        return np.concatenate(parts, axis=2).reshape(self.groups, cout // self.groups, -1)
+        cout, c, kh, kw = weight.shape
+        packed, start = np.empty((cout, c, kh * kw), weight.dtype), 0
+        calls: list[Call] = []
+        for down, across in Shifts(self.window).groups:
+            part = weight[:, :, down, across]
+            taps = part.shape[2] * part.shape[3]
+            calls.append(partial(np.copyto, packed[:, :, start : start + taps].reshape(part.shape, copy=False), part))
+            start += taps
+        return packed.reshape(self.groups, cout // self.groups, -1), calls
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N], as planes."""

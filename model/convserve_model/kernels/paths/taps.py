@@ -17,9 +17,9 @@ class Taps:
 
     window: Window
 
-    def pack(self, weight: Array) -> Array:
+    def pack(self, weight: Array) -> Plan:
         """[C,1,kh,kw] -> [C,kh,kw]."""
-        return weight[:, 0]
+        return weight[:, 0], []
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N], as planes."""

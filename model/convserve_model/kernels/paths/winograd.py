@@ -36,10 +36,11 @@ class Winograd:
         mh, mw = self.tile
         return mh + TAPS - 1, mw + TAPS - 1
 
-    def pack(self, weight: Array) -> Array:
+    def pack(self, weight: Array) -> Plan:
         """[Cout,C,3,3] -> U [points,Cout,C]."""
-        g = transforms(self.tile, weight.dtype).weight
-        return (g @ weight.reshape(-1, TAPS * TAPS).T).reshape(-1, *weight.shape[:2])
+        g, taps = transforms(self.tile, weight.dtype).weight, weight.reshape(-1, TAPS * TAPS, copy=False)
+        packed = np.empty((len(g), len(taps)), weight.dtype)
+        return packed.reshape(-1, *weight.shape[:2]), [partial(np.matmul, g, taps.T, packed)]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
