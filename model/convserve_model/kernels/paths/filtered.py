@@ -25,10 +25,16 @@ class Filtered:
 
     window: Window
 
-    def pack(self, weight: Array) -> Array:
+    def pack(self, weight: Array) -> Plan:
         """[Cout,C,3,3] -> U [points,1,Cout,3*C]."""
-        points = weight @ along(OUTPUTS, weight.dtype).weight.T  # [Cout,C,3,points]
-        return np.ascontiguousarray(points.transpose(3, 0, 2, 1)).reshape(INPUTS, 1, len(weight), -1)
+        (cout, c), transform = weight.shape[:2], along(OUTPUTS, weight.dtype).weight.T
+        points = np.empty((cout, c, TAPS, INPUTS), weight.dtype)
+        packed = np.empty((INPUTS, cout, TAPS, c), weight.dtype)
+        calls: list[Call] = [
+            partial(np.matmul, weight, transform, points),
+            partial(np.copyto, packed, points.transpose(3, 0, 2, 1)),
+        ]
+        return packed.reshape(INPUTS, 1, cout, -1), calls
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N], with zeros beyond the borders: [h,inputs,C,tiles across,N]."""
