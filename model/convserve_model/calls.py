@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from convserve_model.protocols import Array, Backward, Call, Plan, Run, Shape
+from convserve_model.protocols import SIDES, Array, Backward, Call, Plan, Run, Shape
 from convserve_model.workspace import WorkSpace
 
 
@@ -23,10 +23,10 @@ def done(plan: Plan) -> Array:
 
 
 def together(run: Run, parts: list[list[Call]]) -> list[Call]:
-    """Parts that may be made side by side, as `Run.map` does."""
-    if len(parts) == 1 or in_order(run):
-        return [call for part in parts for call in part]
-    return [partial(_side_by_side, run.map, parts)]
+    """Parts that may be made side by side, as `Run.map` does: SIDES at once."""
+    sides = 1 if in_order(run) else min(SIDES, len(parts))
+    apart = [[call for part in parts[side::sides] for call in part] for side in range(sides)]
+    return apart[0] if sides == 1 else [partial(_side_by_side, run.map, apart)]
 
 
 def in_order(run: Run) -> bool:

@@ -12,7 +12,7 @@ from convserve_model.losses import Loss
 from convserve_model.memory import Fresh, Values
 from convserve_model.ops import Op
 from convserve_model.prepare import Program
-from convserve_model.protocols import WHOLE, Adjoint, Array, Call, Params, Run
+from convserve_model.protocols import SIDES, WHOLE, Adjoint, Array, Call, Params, Run
 from convserve_model.randomness import Purpose, generator
 from convserve_model.workspace import Spaces, WorkSpace
 
@@ -200,7 +200,9 @@ class Pass:
 
     def _space(self, part: int) -> WorkSpace:
         """Parts that are made one after the other have the same."""
-        return self._spaces(0 if self._over is map and part != WHOLE else part)
+        if part == WHOLE:
+            return self._spaces(WHOLE)
+        return self._spaces(0 if self._over is map else part % SIDES)
 
     def _random(self, op: Op) -> "np.random.Generator":
         seed, step = self._key

@@ -13,6 +13,7 @@ from convserve_model.protocols import Kernel, Params
 MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
 NUMBER = 4  # bytes of a float32
 PLANNED_BYTES = 40 << 20  # of the values of a microbatch and of the parameters, where inference is worth a plan
+LEARNED_BYTES = 56 << 20  # of these, their gradients and what is packed, where backward is worth one
 ELEMENTS = 1 << 18  # of the largest value of a microbatch, where that allows so many images
 
 
@@ -122,9 +123,9 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     planned = _plan_overwrites(_plan_release(_plan_spending(needed, set(gradients.values())), goal))
     segments = _segments(planned)
     apart = len(sizes) == 1 or len(segments) == 1  # microbatches that wait for each other would each need a plan
-    factor = 3 if want.backward else 1
-    size = NUMBER * factor * (max(sizes) * sum(map(prod, network.shapes.values())) + network.parameter_count)
-    kept = size if apart and size <= factor * PLANNED_BYTES else 0
+    size = NUMBER * (max(sizes) * sum(map(prod, network.shapes.values())) + network.parameter_count)
+    size, most = (3 * size, LEARNED_BYTES) if want.backward else (size, PLANNED_BYTES)
+    kept = size if apart and size <= most else 0
     return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, kept)
 
 

@@ -21,6 +21,7 @@ Call = Callable[[], Any]
 Empty = Callable[[Shape, Any], Array]  # like np.empty
 Plan = tuple[Array, list[Call]]  # a buffer, and the calls that fill it from what the operands hold then
 WHOLE = -1  # the part of a plan that all its parts read
+SIDES = 4  # parts that may be made at once
 
 
 class Backward(NamedTuple):

@@ -25,15 +25,16 @@ def bordered(shape: Shape, dtype: np.dtype[Any], inner: Spans, fill: float) -> A
 
 
 class WorkSpace:
-    """Pieces of one memory, one behind the other, until it is used from an earlier place again. For one thread.
+    """Pieces of one memory, one behind the other, until it is used from an earlier place again. For one thread."""
 
-    Of the bordered images the last few are given again, or all, if it is for a plan that is `kept`.
-    """
-
-    def __init__(self, *, kept: bool = False) -> None:
+    def __init__(self) -> None:
         self.used = self._most = 0
-        self.bordered = lru_cache(None if kept else FEW)(bordered)
         self._memory = mmap.mmap(-1, MEMORY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self.begin(kept=False)
+
+    def begin(self, *, kept: bool) -> None:
+        """Bordered images are new; the last few are given again, or all, for a plan that is `kept`."""
+        self.bordered = lru_cache(None if kept else FEW)(bordered)
 
     def empty(self, shape: Shape, dtype: Any) -> Array:
         """Like np.empty; what does not fit is memory of its own."""
@@ -44,7 +45,7 @@ class WorkSpace:
         self._most = max(self._most, self.used)
         return np.ndarray(shape, dtype, self._memory, start)
 
-    def forget(self) -> None:
+    def end(self) -> None:
         """Keeps no more than what most steps need."""
         self.bordered.cache_clear()
         if self._most > STAYS:
@@ -53,7 +54,7 @@ class WorkSpace:
 
 
 class Spaces:
-    """Work space for each part of a plan, of its own while it is kept, else lent until it is given back."""
+    """Work space for each part of a plan, which a plan that is kept does not give back."""
 
     def __init__(self, *, kept: bool = False) -> None:
         self._kept = kept
@@ -63,7 +64,8 @@ class Spaces:
         """From its start."""
         space = self._of.get(part)
         if space is None:
-            space = self._of[part] = WorkSpace(kept=True) if self._kept else _lent()
+            space = self._of[part] = _lent()
+            space.begin(kept=self._kept)
         space.used = 0
         return space
 
@@ -71,7 +73,7 @@ class Spaces:
         """Many threads that seldom compute need few."""
         if not self._kept:
             for space in self._of.values():
-                space.forget()
+                space.end()
                 _idle.append(space)
             self._of.clear()
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from convserve_model.kernels.costs import rows_of_strip
 from convserve_model.kernels.paths import Path
 from convserve_model.protocols import Adjoint, Array, Call, Empty, Plan, Run, Shape
+from convserve_model.workspace import WorkSpace
 
 
 @dataclass(frozen=True)
@@ -16,29 +17,36 @@ class Block:
     finished: range
 
 
+@dataclass
+class Place:
+    """Where a block is computed: once for the result, and later for its gradients."""
+
+    space: WorkSpace
+    empty: Empty
+
+
 class Part:
-    """A block while it is planned: its work space, how its followers run, and their adjoints."""
+    """A block while it is planned: its place, how its followers run there, and their adjoints."""
 
     def __init__(self, number: int, block: Block, run: Run) -> None:
         self.block = block
         self.adjoints: list[Adjoint] = []
         self._whole, self._number = run, number
-        self.need = run.backward
-        self.space = run.space(number)
-        self.empty = run.empty if self.need else self.space.empty
+        space = run.space(number)
+        place = self.place = Place(space, run.empty if run.backward else space.empty)
         self.run = run._replace(
-            need=(self.need,),
+            need=(run.backward,),
             need_params=False,
-            empty=lambda shape, dtype: self.empty(shape, dtype),
-            space=lambda part: self.space,
+            empty=lambda shape, dtype: place.empty(shape, dtype),
+            space=lambda part: place.space,
             map=map,
             overwrite=True,
         )
 
     def unfollowed(self, dy: Array, empty: Empty | None = None) -> Plan:
         """dL/d(the block before the followers), from dL/dy of the whole output."""
-        self.space = self._whole.space(self._number)
-        self.empty = empty or self.space.empty
+        self.place.space = self._whole.space(self._number)
+        self.place.empty = empty or self.place.space.empty
         d, calls = dy[:, self.block.finished.start : self.block.finished.stop], list[Call]()
         for adjoint in reversed(self.adjoints):
             (found,), more, _ = adjoint(d)

@@ -112,9 +112,9 @@ class Convolution:
         block = part.block
         out = y[:, block.rows.start : block.rows.stop]
         if self.followers:  # which do not read y
-            forgotten = not part.need or getattr(self.followers[0], "forgets", False)
-            out = (part.space.empty if forgotten else part.empty)((shape[0], len(block.rows), *shape[2:]), y.dtype)
-        calls = self._products(w, x, block, out, part.space)
+            empty = part.place.space.empty if getattr(self.followers[0], "forgets", False) else part.place.empty
+            out = empty((shape[0], len(block.rows), *shape[2:]), y.dtype)
+        calls = self._products(w, x, block, out, part.place.space)
         places = [None] * (len(self.followers) - 1) + [y[:, block.finished.start : block.finished.stop]]
         for kernel, params, place in zip(self.followers, w.get("followers", ()), places, strict=False):
             out, more, adjoint = kernel.plan(params, out, run=part.run._replace(out=place))

@@ -123,16 +123,16 @@ class Differentiation:
 
     def _summed(self, of: Strip, rows: list[range]) -> tuple[Array | None, list[Call]]:
         """The sum of the strips' gradients, in order; the strips side by side, or each added before the next one."""
-        total: Array | None = None
+        total, ordered = None, in_order(self.run)
         parts: list[list[Call]] = []
         adding: list[Call] = []
         for number, some in enumerate(rows):
             space = self.run.space(number)
-            gradient, calls = of(some, space, space.empty if number else self.whole.empty)
+            gradient, calls = of(some, space, space.empty if number and ordered else self.whole.empty)
             if total is None:
                 total = gradient
             elif gradient is not None:
-                (calls if in_order(self.run) else adding).append(partial(np.add, total, gradient, total))
+                (calls if ordered else adding).append(partial(np.add, total, gradient, total))
             parts.append(calls)
         return total, together(self.run, parts) + adding
 
