@@ -64,10 +64,10 @@ class Executor:
         """
         over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
         source = self._plans.of(program, weights, over)
-        if program.infers:
-            return Result(self._infer(program, source, x, check), 0.0, {}, {})
-        batch = Batch(program, source, x, loss, target, cotangent, key, grads or {}, check)
         try:
+            if program.infers:
+                return Result(self._infer(program, source, x, check), 0.0, {}, {})
+            batch = Batch(program, source, x, loss, target, cotangent, key, grads or {}, check)
             if program.barriers:
                 return self._together(batch)
             return _result(batch, self.pool.map(batch.through, batch.all))

@@ -28,6 +28,10 @@ class Op:
     def reduced(self) -> Reduced | None:
         return cast(Reduced, self.kernel) if getattr(self.kernel, "reduced", False) else None
 
+    @property
+    def packs(self) -> bool:
+        return hasattr(self.kernel, "pack")
+
     def own(self, tensors: Params) -> dict[str, Any]:
         """The kernel's parameters and buffers out of all."""
         return {short: tensors[full] for short, full in self.params}
@@ -41,7 +45,7 @@ class Op:
     def packed(self, own: Params, tensors: Params, *, moves: bool) -> tuple[Params, list[Call]]:
         """The same once the calls are made, which read its `own` only, not those of followers; see `Packing`."""
         params, calls = own, list[Call]()
-        if hasattr(self.kernel, "pack"):
+        if self.packs:
             params, calls = cast(Packing, self.kernel).pack(own, need=any(self.need), moves=moves)
         if self.followers:
             params = {**params, "followers": [follower.weights(tensors) for follower in self.followers]}

@@ -12,6 +12,7 @@ from convserve_model.calls import make
 from convserve_model.passes import Pass
 from convserve_model.prepare import Program, Weights
 from convserve_model.protocols import Call, Params
+from convserve_model.workspace import trim
 
 MOST, MOST_BYTES = 16, 128 << 20  # programs whose passes are kept, and what these may keep, for each thread
 Over = Callable[..., Any]
@@ -32,6 +33,7 @@ class Source:
 
     def end(self) -> None:
         """The run is over."""
+        trim()
 
 
 class Idle(Source):
@@ -44,6 +46,9 @@ class Idle(Source):
     def begin(self, weights: Weights) -> bool:
         """Whether a run with these weights may take passes."""
         return True
+
+    def end(self) -> None:
+        """They stay."""
 
     def take(self, n: int) -> Pass:
         try:

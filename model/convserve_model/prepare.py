@@ -12,8 +12,8 @@ from convserve_model.protocols import Kernel, Params
 
 MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
 NUMBER = 4  # bytes of a float32
-PLANNED_BYTES = 40 << 20  # of the values of a microbatch and of the parameters, where inference is worth a plan
-LEARNED_BYTES = 56 << 20  # of these, their gradients and what is packed, where backward is worth one
+PLANNED_BYTES = 64 << 20  # of what a plan keeps, where it is worth keeping
+PACKED = 12  # times a kernel's weights: as they are packed for the output and for the input's gradient, and gradients
 ELEMENTS = 1 << 18  # of the largest value of a microbatch, where that allows so many images
 
 
@@ -123,10 +123,18 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     planned = _plan_overwrites(_plan_release(_plan_spending(needed, set(gradients.values())), goal))
     segments = _segments(planned)
     apart = len(sizes) == 1 or len(segments) == 1  # microbatches that wait for each other would each need a plan
-    size = NUMBER * (max(sizes) * sum(map(prod, network.shapes.values())) + network.parameter_count)
-    size, most = (3 * size, LEARNED_BYTES) if want.backward else (size, PLANNED_BYTES)
-    kept = size if apart and size <= most else 0
+    size = NUMBER * _kept(network, max(sizes), planned, backward=want.backward)
+    kept = size if apart and size <= PLANNED_BYTES else 0
     return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, kept)
+
+
+def _kept(network: Network, n: int, ops: list[Op], *, backward: bool) -> int:
+    """About how many numbers a plan for n images keeps: values, their gradients, and packed weights."""
+    values = n * sum(map(prod, network.shapes.values()))
+    if not backward:
+        return values + network.parameter_count
+    packed = sum(prod(network.specs[full].shape) for op in ops if op.packs for _, full in op.params)
+    return 2 * values + PACKED * packed
 
 
 def microbatch(network: Network) -> int:

@@ -1,6 +1,7 @@
 """Work space: memory that a step writes and reads again while it is in the cache, and the next step writes over."""
 
 import mmap
+from collections import deque
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -9,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 MEMORY = 64 << 20  # bytes; mapped, so that what is never touched takes no room
-STAYS = 4 << 20  # of what was touched, when it is given back
+STAYS = 8 << 20  # of what was touched, once a run is over
 ALIGNED = 64
 GAP = 5  # times ALIGNED between pieces, so that those of a power of two do not share cache sets
-FEW = 4  # bordered images that are kept: the first strip, the last one and those between them look alike
+FEW = 4  # bordered images: those of the first strip, of the last one and of all between them
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -30,11 +31,11 @@ class WorkSpace:
     def __init__(self) -> None:
         self.used = self._most = 0
         self._memory = mmap.mmap(-1, MEMORY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        self.begin(kept=False)
+        self.bordered = lru_cache(FEW)(bordered)  # the last few are given again
 
-    def begin(self, *, kept: bool) -> None:
-        """Bordered images are new; the last few are given again, or all, for a plan that is `kept`."""
-        self.bordered = lru_cache(None if kept else FEW)(bordered)
+    def keep(self) -> None:
+        """From now on all bordered images are given again, for a plan that keeps them."""
+        self.bordered = lru_cache(None)(bordered)
 
     def empty(self, shape: Shape, dtype: Any) -> Array:
         """Like np.empty; what does not fit is memory of its own."""
@@ -45,7 +46,7 @@ class WorkSpace:
         self._most = max(self._most, self.used)
         return np.ndarray(shape, dtype, self._memory, start)
 
-    def end(self) -> None:
+    def trim(self) -> None:
         """Keeps no more than what most steps need."""
         self.bordered.cache_clear()
         if self._most > STAYS:
@@ -64,25 +65,34 @@ class Spaces:
         """From its start."""
         space = self._of.get(part)
         if space is None:
-            space = self._of[part] = _lent()
-            space.begin(kept=self._kept)
+            space = self._of[part] = _lent(part)
+            if self._kept:
+                space.keep()
         space.used = 0
         return space
 
     def give_back(self) -> None:
         """Many threads that seldom compute need few."""
         if not self._kept:
-            for space in self._of.values():
-                space.end()
-                _idle.append(space)
+            for part, space in self._of.items():
+                (_idle.append if part < 0 else _idle.appendleft)(space)
             self._of.clear()
 
 
-def _lent() -> WorkSpace:
+def trim() -> None:
+    """What nobody uses now shall keep no more than what most steps need."""
+    for _ in range(len(_idle)):
+        space = _lent(0)
+        space.trim()
+        _idle.append(space)
+
+
+def _lent(part: int) -> WorkSpace:
+    """What all parts read takes more than each of them, and gets what had more."""
     try:
-        return _idle.pop()
+        return _idle.pop() if part < 0 else _idle.popleft()
     except IndexError:
         return WorkSpace()
 
 
-_idle: list[WorkSpace] = []
+_idle: deque[WorkSpace] = deque()

@@ -30,7 +30,8 @@ def test_bordered_images_are_given_again() -> None:
     dtype = np.dtype(np.float32)
     for kept in (True, False):
         space = WorkSpace()
-        space.begin(kept=kept)
+        if kept:
+            space.keep()
         first, *_ = (space.bordered((size, 1, 1, 1), dtype, (), 0.0) for size in range(1, FEW + 2))
         assert (space.bordered((1, 1, 1, 1), dtype, (), 0.0) is first) is kept
 

@@ -5,8 +5,8 @@ Source: Ioffe and Szegedy, "Batch normalization" (2015); merged moments: Chan, G
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
+from functools import lru_cache, partial
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -173,9 +173,14 @@ def _row_sums(a: Array, b: Array, space: WorkSpace) -> tuple[Array, Array, list[
     (a, calls), (b, more) = contiguous(a, space), contiguous(b, space)
     c, h = a.shape[:2]
     rows, others = a.reshape(c * h, -1), b.reshape(c * h, -1)
-    ones, sums = np.ones(rows.shape[1], a.dtype), space.empty((2, c, h), a.dtype)
+    ones, sums = _ones(rows.shape[1], a.dtype), space.empty((2, c, h), a.dtype)
     totals = np.empty((2, c))
     first, second = sums.reshape(2, c * h)
     calls += [*more, partial(np.matmul, rows, ones, first), partial(np.vecdot, rows, others, second)]
     calls.append(partial(np.add.reduce, sums, 2, np.float64, totals))
     return totals[0], totals[1], calls
+
+
+@lru_cache(maxsize=256)
+def _ones(length: int, dtype: np.dtype[Any]) -> Array:
+    return np.ones(length, dtype)
