@@ -1,10 +1,10 @@
 """One step of a program."""
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 from convserve_model.calls import make
 from convserve_model.protocols import Call, Kernel, Packing, Params, Reduced
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

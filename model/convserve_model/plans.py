@@ -64,25 +64,24 @@ class Idle(Source):
 
 
 class Learning(Idle):
-    """For one run at a time, each with weights of its own."""
+    """For one run at a time, each with weights of its own; the last ones stay where passes read them."""
 
-    def __init__(self, program: Program, weights: Weights, over: Over) -> None:
-        super().__init__(program, weights, over)
+    def __init__(self, program: Program, over: Over) -> None:
+        super().__init__(program, program.weights({}), over)
         self._lock = Lock()
         self._own: dict[str, dict[str, Any]] = {}  # what each op's kernel packs
         self._packed: dict[str, Params] = {}
         self._packing: list[Call] = []
+        self._filled_from: Weights | None = None
 
     def begin(self, weights: Weights) -> bool:
         if not self._lock.acquire(blocking=False):
             return False
-        if not self._own:
-            self._plan(weights)
-        elif weights is not self._weights:
-            for op in self.program.ops:
-                self._own[op.output].update(op.own(weights.tensors))
-            make(self._packing)
-        self._weights = weights
+        try:
+            self._fill(weights)
+        except BaseException:
+            self._lock.release()
+            raise
         return True
 
     def end(self) -> None:
@@ -91,12 +90,20 @@ class Learning(Idle):
     def _params(self) -> dict[str, Params]:
         return self._packed
 
-    def _plan(self, weights: Weights) -> None:
+    def _fill(self, weights: Weights) -> None:
+        """Brings the weights to where the passes read them."""
+        if weights is self._filled_from:
+            return
         for op in self.program.ops:
-            own = self._own[op.output] = op.own(weights.tensors)
-            self._packed[op.output], calls = op.packed(own, weights.tensors, moves=True)
-            self._packing += calls
+            own = op.own(weights.tensors)
+            if op.output in self._own:
+                self._own[op.output].update(own)
+            else:
+                self._own[op.output] = own
+                self._packed[op.output], calls = op.packed(own, weights.tensors, moves=True)
+                self._packing += calls
         make(self._packing)
+        self._filled_from = weights
 
 
 class Plans:
@@ -117,7 +124,7 @@ class Plans:
             if known is not None:
                 self._known.move_to_end(at)
             else:
-                self._known[at] = (Learning if backward else Idle)(program, weights, over)
+                self._known[at] = Learning(program, over) if backward else Idle(program, weights, over)
                 while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
                     self._known.popitem(last=False)
         return known if known is not None and known.begin(weights) else Source(program, weights, over)

@@ -4,12 +4,12 @@ Inside the library arrays are C, H, W, N (channels, height, width, batch innermo
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 Array = npt.NDArray[Any]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -11,6 +10,7 @@ import numpy as np
 from convserve_model.calls import along, own, result, spent
 from convserve_model.kernels.functions import erf, sigmoid, softmax
 from convserve_model.protocols import Array, Backward, Forward, Params, Run
+from convserve_model.values import dataclass
 
 SQRT_HALF = math.sqrt(0.5)
 INV_SQRT_TAU = 1 / math.sqrt(2 * math.pi)

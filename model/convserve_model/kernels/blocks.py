@@ -1,10 +1,9 @@
 """Strips of output rows, and blocks of them that followers can finish."""
 
-from dataclasses import dataclass
-
 from convserve_model.kernels.costs import rows_of_strip
 from convserve_model.kernels.paths import Path
 from convserve_model.protocols import Adjoint, Array, Call, Empty, Plan, Run, Shape
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 
@@ -17,12 +16,11 @@ class Block:
     finished: range
 
 
-@dataclass
 class Place:
     """Where a block is computed: once for the result, and later for its gradients."""
 
-    space: WorkSpace
-    empty: Empty
+    def __init__(self, space: WorkSpace, empty: Empty) -> None:
+        self.space, self.empty = space, empty
 
 
 class Part:

@@ -4,7 +4,6 @@ cache.
 How products are formed is the paths' business: one each for the output, the weight's gradient and the input's.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import Any, ClassVar, cast
@@ -21,6 +20,7 @@ from convserve_model.kernels.pooling import MaxPool
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import WHOLE, Array, Backward, Call, Forward, Kernel, Params, Plan, Run, Shape
 from convserve_model.remembered import remembered
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 

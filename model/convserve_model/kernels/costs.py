@@ -7,7 +7,6 @@ comes out.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -24,6 +23,7 @@ from convserve_model.kernels.paths.taps import Taps
 from convserve_model.kernels.paths.winograd import TAPS, Winograd
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Pair
+from convserve_model.values import dataclass
 
 FLOP = 0.009  # of a large matrix product
 FEW_ROWS = 8  # a product with so many rows takes twice as long for each flop

@@ -5,7 +5,6 @@ with the rotated weight, or the adjoint of im2col. Where both read the same colu
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +15,7 @@ from convserve_model.kernels.blocks import Part, strips
 from convserve_model.kernels.paths import Differentiable, Path
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.protocols import Array, Backward, Call, Empty, Params, Plan, Run, Shape
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 if TYPE_CHECKING:

@@ -1,7 +1,6 @@
 """The fully connected product."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -10,6 +9,7 @@ import numpy as np
 from convserve_model.calls import contiguous, given, make, together
 from convserve_model.kernels.costs import PARTS
 from convserve_model.protocols import Array, Backward, Call, Forward, Params, Run
+from convserve_model.values import dataclass
 
 PART = 1 << 17  # weights of a product that is worth a thread of its own
 

@@ -4,7 +4,6 @@ Source: Ioffe and Szegedy, "Batch normalization" (2015); merged moments: Chan, G
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, ClassVar
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from convserve_model.calls import along, contiguous, given, own, spent
 from convserve_model.protocols import Array, Backward, Call, Forward, Params, Run
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 

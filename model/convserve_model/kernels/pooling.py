@@ -1,6 +1,5 @@
 """Pooling: maximum, mean, and the mean of the whole image."""
 
-from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import ClassVar
@@ -11,6 +10,7 @@ from convserve_model.calls import along, result
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Backward, Call, Empty, Forward, Params, Plan, Run, Shape
 from convserve_model.remembered import remembered
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 

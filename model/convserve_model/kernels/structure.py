@@ -1,6 +1,5 @@
 """Kernels that move or combine values without parameters: flatten, add, concat, dropout."""
 
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from convserve_model.calls import along, own, reshaped, spent
 from convserve_model.protocols import Array, Backward, Forward, Params, Run
+from convserve_model.values import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Sliding windows over an image: sizes, a strided view of all of them (im2col without a copy), and the adjoint."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from convserve_model.protocols import Array, Call, Pair, Plan
 from convserve_model.remembered import remembered
+from convserve_model.values import dataclass
 from convserve_model.workspace import Spans, WorkSpace
 
 Slices = tuple[slice, ...]

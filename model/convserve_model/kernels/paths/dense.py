@@ -3,7 +3,6 @@
 More multiplications than any other way, and the fewest calls: no padding, no columns, one product.
 """
 
-from dataclasses import dataclass
 from functools import cache, partial
 from math import prod
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Pair, Plan
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 

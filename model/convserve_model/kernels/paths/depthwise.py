@@ -4,7 +4,6 @@ The input is laid out in blocks of columns, with the rows of a block one behind 
 sees are one operand, and every block and row of a channel shares the channel's matrix.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from convserve_model.calls import contiguous
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Pair, Plan, Shape
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 BLOCK = 8  # output columns: more waste multiplications by zeros, fewer waste calls

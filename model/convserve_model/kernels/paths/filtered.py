@@ -5,7 +5,6 @@ the other once they are transformed, so that the products sum over them, and not
 tiles of 4x4 save, and a quarter of their transforms, which are worth more where there are few channels.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -13,6 +12,7 @@ import numpy as np
 from convserve_model.kernels.paths.winograd import TAPS, along
 from convserve_model.kernels.windows import Window, inside
 from convserve_model.protocols import Array, Call, Plan
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 OUTPUTS = 4  # side by side

@@ -4,7 +4,6 @@ Any window, stride, dilation and groups. Source: Chellapilla, Puri, Simard, "Hig
 networks for document processing" (2006).
 """
 
-from dataclasses import dataclass
 from functools import partial
 from math import prod
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Plan
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 MANY = 256  # weights for each position

@@ -4,13 +4,13 @@ sees are one operand, because they lie one behind the other.
 Only kw copies of the input are made where im2col makes kh * kw, and a product's columns are one row of the output.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Plan
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 BLOCK = 256  # columns of one product: OpenBLAS has kernels of its own for small ones

@@ -3,7 +3,6 @@
 Where an output's row is short, as a single image's is, runs of one row cost more than the columns between the rows.
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from convserve_model.kernels.paths.shifts import Shifts
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Plan
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 

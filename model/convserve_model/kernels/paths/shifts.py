@@ -6,7 +6,6 @@ nothing.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
@@ -15,6 +14,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from convserve_model.kernels.windows import Window, inside
 from convserve_model.protocols import Array, Call, Pair, Plan, Shape
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 Taps = tuple[slice, slice]  # of the window, vertical and horizontal

@@ -1,6 +1,5 @@
 """Depthwise convolution of several images as sums over taps, each a long run times the channel's weight."""
 
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from convserve_model.kernels.paths.shifts import Shifts
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Plan
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 

@@ -7,7 +7,6 @@ with the points 0, ±3/4, ±5/4 and infinity, which lose less to rounding than 0
 and Gregg, "Error analysis and improving the accuracy of Winograd convolution for deep neural networks" (2020).
 """
 
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial
 from math import prod
@@ -17,6 +16,7 @@ import numpy as np
 
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Pair, Plan
+from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
 TAPS = 3
