@@ -37,12 +37,18 @@ def applied(
         params, slots, finite = optimizers.update(
             optimizer, snapshot.params, gradient, snapshot.slots, rate=rate, step=snapshot.age + 1, over=over
         )
-    if not finite or not all(np.isfinite(array).all() for array in buffers.values()):
+    if not finite or not _finite(buffers.values()):
         raise NonFiniteError(
             f"step {snapshot.step + 1} would make a weight that is not finite; try a smaller learning rate or"
             " clip_grad_norm"
         )
     return Snapshot(snapshot.layout, params, buffers, {**snapshot.slots, **slots}, snapshot.step + 1, snapshot.age + 1)
+
+
+def _finite(arrays: Iterable[Array]) -> bool:
+    """All of them in one look: there are three of each batch norm."""
+    flat = [array.reshape(-1) for array in arrays]
+    return not flat or bool(np.isfinite(np.concatenate(flat)).all())
 
 
 def gathered(snapshot: Snapshot, gradients: Mapping[str, Array]) -> Array:

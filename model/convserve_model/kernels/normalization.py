@@ -72,12 +72,14 @@ class Moments:
         mean, variance, count = value
         batches = buffers["num_batches_tracked"] + 1
         factor = 1.0 / float(batches) if self.momentum is None else self.momentum
-        fresh = {"running_mean": mean, "running_var": variance * count / (count - 1)}
-        updated = {
-            name: ((1 - factor) * buffers[name].astype(np.float64) + factor * new).astype(buffers[name].dtype)
-            for name, new in fresh.items()
+        before = [buffers["running_mean"], buffers["running_var"]]
+        moved = (1 - factor) * np.array(before, np.float64) + factor * np.array([mean, variance * count / (count - 1)])
+        running_mean, running_var = moved.astype(before[0].dtype)
+        return {
+            "running_mean": running_mean,
+            "running_var": running_var,
+            "num_batches_tracked": np.asarray(batches, np.int64),
         }
-        return {**updated, "num_batches_tracked": np.asarray(batches, np.int64)}
 
 
 @dataclass(frozen=True)
