@@ -55,15 +55,18 @@ class Moments:
 
     def combine(self, parts: list[Array]) -> tuple[Array, Callable[[Array], list[Array]]]:
         """The whole batch's [mean, biased variance, count], and its adjoint."""
-        counts, sums, squares = np.array(parts).swapaxes(0, 1)  # [M, C] each
-        total = counts.sum(axis=0)
-        mean = sums.sum(axis=0) / total
+        counts, sums, squares = np.array(parts).swapaxes(0, 1)  # [M,C] each
+        total = np.add.reduce(counts, 0)
+        mean = np.add.reduce(sums, 0) / total
         offsets = sums / counts - mean
-        variance = (squares + counts * offsets * offsets).sum(axis=0) / total
+        variance = np.add.reduce(squares + counts * offsets * offsets, 0) / total
 
         def adjoint(dvalue: Array) -> list[Array]:
-            zero, (dmean, dvariance) = np.zeros_like(mean), dvalue[:2] / total
-            return [np.array([zero, dmean + 2 * dvariance * offset, dvariance]) for offset in offsets]
+            dparts = np.zeros((len(parts), *dvalue.shape))
+            dmean, dvariance = dvalue[:2] / total
+            dparts[:, 1] = dmean + 2 * dvariance * offsets
+            dparts[:, 2] = dvariance
+            return list(dparts)
 
         return np.array([mean, variance, total]), adjoint
 
