@@ -298,7 +298,7 @@ def _weights(program: Program, snapshot: Snapshot) -> Weights:
         return program.weights(snapshot.weights())
     found: Weights | None = snapshot.packed.get(program)
     if found is None:
-        found = snapshot.packed[program] = program.weights(snapshot.weights(), snapshot.packed)
+        found = snapshot.packed[program] = program.weights(snapshot.weights(), snapshot.packed.setdefault("ops", {}))
     return found
 
 

@@ -63,7 +63,7 @@ class Executor:
         raise.
         """
         over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
-        source = self._plans.of(program, weights, over)
+        source = self._plans.of(program, weights, x.dtype, over)
         try:
             if program.infers:
                 return Result(self._infer(program, source, x, check), 0.0, {}, {})

@@ -42,6 +42,7 @@ class Pass:
         self.gradients: dict[str, Array] = {}  # with respect to values
         self._program, self._weights, self._over, self._kept = program, weights, over, kept
         self._memory, self._spaces = Values() if kept else Fresh(), Spaces(kept=kept)
+        self._turn = Turn()
         self._puts: dict[tuple[str, str], Array] = {}
         self._forward: dict[int, list[Call]] = {}
         self._backward: dict[int, list[Call]] = {}
@@ -54,7 +55,7 @@ class Pass:
 
     def begin(self, x: Array, *, index: int, key: tuple[int, int], into: Mapping[str, Array]) -> None:
         """x [n,C,H,W] is the batch's microbatch `index`; `into` is where gradients of parameters may go."""
-        self.index, self._key, self._loss = index, key, 0.0
+        self._turn.index, self._turn.key, self._loss = index, key, 0.0
         self._enter(x)
         for op in self._program.learning:
             places = self._into.setdefault(op.output, {})
@@ -149,8 +150,16 @@ class Pass:
         """The gradient of this microbatch's part of a barrier's value."""
         self.gradients[name] = self._put("gradient", name, dpart)
 
+    @property
+    def index(self) -> int:
+        """The microbatch's place in the batch."""
+        return self._turn.index
+
     def done(self) -> Done:
+        """What it gives; it keeps nothing of the caller's."""
         grads = {full: dparams[short] for op, dparams in self._dparams for short, full in op.params if short in dparams}
+        for held in (*self._into.values(), *(dparams for _, dparams in self._dparams)):
+            held.clear()
         gradients = [turned_out(self.gradients[value]).copy() for _, value in self._program.gradients]
         return Done(self.index, self._loss, self._outputs(), gradients, grads)
 
@@ -182,28 +191,39 @@ class Pass:
         known = self._puts.get((kind, name))
         if known is None:
             self._puts[kind, name] = known = np.empty(array.shape, array.dtype)
-        known[...] = array
+        np.copyto(known, array, casting="no")
         return known
 
     def _run(self, op: Op) -> Run:
+        """Of functions that do not know the pass: calls hold them, and the pass holds the calls."""
         return Run(
             need=op.need,
             need_params=op.need_params,
-            random=lambda: self._random(op),
+            random=partial(_random, op, self._turn),
             empty=self._memory.empty,
-            space=self._space,
+            space=partial(_space, self._spaces, in_order=self._over is map),
             map=self._over,
             overwrite=op.overwrite,
             spend=op.spend,
+            moves=self._program.want.backward,
             into=self._into.get(op.output, {}),
         )
 
-    def _space(self, part: int) -> WorkSpace:
-        """Parts that are made one after the other have the same."""
-        if part == WHOLE:
-            return self._spaces(WHOLE)
-        return self._spaces(0 if self._over is map else part % SIDES)
 
-    def _random(self, op: Op) -> "np.random.Generator":
-        seed, step = self._key
-        return generator(Purpose.DROPOUT, seed=seed, step=step, index=op.index, microbatch=self.index)
+class Turn:
+    """Which microbatch it is this time, and what its random numbers come from."""
+
+    index = 0
+    key = 0, 0
+
+
+def _space(spaces: Spaces, part: int, *, in_order: bool) -> WorkSpace:
+    """Parts that are made one after the other have the same."""
+    if part == WHOLE:
+        return spaces(WHOLE)
+    return spaces(0 if in_order else part % SIDES)
+
+
+def _random(op: Op, turn: Turn) -> "np.random.Generator":
+    seed, step = turn.key
+    return generator(Purpose.DROPOUT, seed=seed, step=step, index=op.index, microbatch=turn.index)

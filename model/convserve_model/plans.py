@@ -8,6 +8,8 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
+import numpy as np
+
 from convserve_model.calls import make
 from convserve_model.passes import Pass
 from convserve_model.prepare import Program, Weights
@@ -94,13 +96,14 @@ class Learning(Idle):
         """Brings the weights to where the passes read them."""
         if weights is self._filled_from:
             return
+        self._filled_from = None  # until all of it is there
         for op in self.program.ops:
             own = op.own(weights.tensors)
             if op.output in self._own:
                 self._own[op.output].update(own)
             else:
-                self._own[op.output] = own
-                self._packed[op.output], calls = op.packed(own, weights.tensors, moves=True)
+                packed, calls = op.packed(own, weights.tensors, moves=True)
+                self._own[op.output], self._packed[op.output] = own, packed
                 self._packing += calls
         make(self._packing)
         self._filled_from = weights
@@ -111,14 +114,14 @@ class Plans:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._known: OrderedDict[tuple[int, int], Idle] = OrderedDict()
+        self._known: OrderedDict[tuple[int, Any], Idle] = OrderedDict()
 
-    def of(self, program: Program, weights: Weights, over: Over = map) -> Source:
+    def of(self, program: Program, weights: Weights, dtype: np.dtype[Any], over: Over = map) -> Source:
         """Kept passes from the second time on, for a program that comes once need not be kept."""
         if not program.planned:
             return Source(program, weights, over)
         backward = program.want.backward
-        at = id(program), 0 if backward else id(weights)  # held, so that nothing else gets their ids
+        at = id(program), dtype if backward else id(weights)  # held, so that nothing else gets their ids
         with self._lock:
             known = self._known.get(at)
             if known is not None:

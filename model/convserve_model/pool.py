@@ -55,6 +55,7 @@ class Pool:
             while (job := self._jobs.get()) is not None:
                 while job.step():
                     job.others.put(None)
+                del job  # and with it what it is about, until the next one comes
 
 
 class Job:
@@ -90,7 +91,10 @@ class Job:
             result = self._results.pop(self._given)
             self._given += 1
             if isinstance(result, Failure):
-                raise result.error
+                try:
+                    raise result.error
+                finally:
+                    del result  # the error knows this frame
             yield result
 
 

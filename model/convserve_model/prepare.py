@@ -47,7 +47,7 @@ class Program:
     outputs: tuple[tuple[str, str], ...]  # (what was asked for, the value that holds it)
     gradients: tuple[tuple[str, str], ...]  # (with respect to what, the value that holds it)
     want: Want
-    planned: int = 0  # bytes that a plan of it keeps at most (see plans.py); 0 where it is not worth one
+    planned: int = 0  # bytes that a plan of it keeps, about (see plans.py); 0 where it is not worth one
 
     def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> "Weights":
         """What it computes with; what is `known` is not packed again."""
@@ -134,7 +134,7 @@ def _kept(network: Network, n: int, ops: list[Op], *, backward: bool) -> int:
     if not backward:
         return values + network.parameter_count
     packed = sum(prod(network.specs[full].shape) for op in ops if op.packs for _, full in op.params)
-    return 2 * values + PACKED * packed
+    return 2 * values + PACKED * packed + network.parameter_count
 
 
 def microbatch(network: Network) -> int:
@@ -182,15 +182,16 @@ def _plan_release(ops: list[Op], goal: set[str]) -> list[Op]:
 
 
 def _plan_overwrites(ops: list[Op]) -> list[Op]:
-    """Marks who may write over its first operand: its last reader, where the maker does not need it either."""
+    """Marks who may write over its first operand: its only reader, where the maker does not need it either."""
     makers = {op.output: op.kernel for op in ops}
+    readings = [name for op in ops for name in op.inputs]
 
     def free(op: Op) -> bool:
         first = op.inputs[0]
         return (
             getattr(op.kernel, "overwrites", False)
             and first in op.last_use
-            and op.inputs.count(first) == 1
+            and readings.count(first) == 1
             and getattr(makers.get(first), "gives_away", False)
         )
 

@@ -73,12 +73,13 @@ class Run(NamedTuple):
     map: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map  # ordered; over threads that idle
     overwrite: bool = False  # the first operand is nobody else's any more
     spend: bool = False  # dL/dy is nobody else's
+    moves: bool = False  # other arrays may lie in the parameters when the calls are made again
     out: Array | None = None  # where the result must go; only followers of a convolution are given one
     into: Mapping[str, Array] = {}  # where gradients of parameters may go, when the calls are made
 
     @property
     def backward(self) -> bool:
-        """Whether the adjoint will be asked."""
+        """Whether the adjoint of this kernel will be asked."""
         return self.need_params or any(self.need)
 
 
@@ -94,8 +95,8 @@ class Kernel(Protocol):
     def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """What is to be decided is decided here, once; then the calls may be made again and again.
 
-        If there will be a backward, other arrays may lie in `w` when the calls are made again, but for what `pack`
-        made, which is written over.
+        Where `run.moves`, other arrays may lie in `w` when the calls are made again, but for what `pack` made: that
+        is written over.
         """
         ...
 

@@ -57,6 +57,8 @@ ROWS: dict[str, Row] = {
     "max_pool2d, overlap": one("max_pool2d", kernel_size=3, stride=1),
     "max_pool2d, pairs": one("max_pool2d", image=(2, 7, 6), kernel_size=[3, 2], stride=[2, 1], padding=[1, 0]),
     "max_pool2d, dilation": one("max_pool2d", image=(2, 7, 6), kernel_size=2, stride=1, dilation=[2, 3]),
+    "max_pool2d, down alone": Row([CONV, {"type": "max_pool2d", "kernel_size": [3, 1], "stride": [2, 1]}], (2, 9, 5)),
+    "max_pool2d, down behind batch norm": Row([CONV, NORM, {"type": "max_pool2d", "kernel_size": [2, 1]}], (2, 6, 4)),
     "avg_pool2d": one("avg_pool2d", kernel_size=2),
     "avg_pool2d, overlap and padding": one("avg_pool2d", kernel_size=3, stride=[1, 2], padding=1),
     "avg_pool2d, pairs": one("avg_pool2d", image=(2, 7, 6), kernel_size=[3, 2], stride=[2, 3], padding=[0, 1]),

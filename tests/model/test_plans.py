@@ -1,7 +1,10 @@
 """Passes that are kept give the bits of fresh ones, again and again, to everybody."""
 
+import gc
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -17,6 +20,7 @@ from tests.model.engine_cases import NETWORK, rows, start
 from tests.model.random_networks import case
 from tests.model.sketch import Array, Draw
 from tests.model.test_fusion import FLAT, LAYERS, POOL, RELU, conv
+from tests.model.test_spending import careful
 
 X, SNAPSHOT = rows(2)[0], start()
 FIXED = [Network.from_dict({"input": [3, 13, 12], "layers": layers}) for layers in LAYERS.values()]
@@ -39,7 +43,7 @@ def kept(program: Program, weights: Weights, over: Over = map) -> Pass:
 
 def comes_again(plans: Plans, program: Program, weights: Weights) -> bool:
     """Whether its passes are kept."""
-    return isinstance(plans.of(program, weights), Idle)
+    return isinstance(plans.of(program, weights, np.dtype(np.float32)), Idle)
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
@@ -57,23 +61,78 @@ def test_a_kept_pass_gives_the_bits_of_fresh_ones(network: Network, n: int) -> N
             assert [array.tobytes() for array in one] == [array.tobytes() for array in other]
 
 
+def everything(network: Network, *, train: bool) -> Want:
+    values = "x", network.names[0]
+    return Want(network.names[-2:], frozenset(network.parameters), values, loss=True, train=train)
+
+
+def something(network: Network, *, train: bool) -> Want:
+    """What lies before has no gradient, but weights that change."""
+    values = (network.names[len(network.names) // 2],)
+    return Want((), frozenset([*network.parameters][-2:]), values, loss=True, train=train)
+
+
 @pytest.mark.parametrize("train", [True, False], ids=["training", "evaluating"])
-@pytest.mark.parametrize("network", [*FIXED, *RANDOM])
-def test_kept_gradients_have_the_bits_of_fresh_ones(network: Network, train: bool) -> None:
-    """Of everything, with other weights, rows, targets and random numbers each time."""
-    want = Want(network.names[-2:], frozenset(network.parameters), ("x", network.names[0]), loss=True, train=train)
+@pytest.mark.parametrize(
+    ("network", "asked"),
+    [(one, everything) for one in [*FIXED, *RANDOM[::2]]] + [(one, something) for one in RANDOM[1::2]],
+)
+def test_kept_gradients_have_the_bits_of_fresh_ones(network: Network, asked: Callable[..., Want], train: bool) -> None:
+    """With other weights, rows, targets and random numbers each time."""
+    want = asked(network, train=train)
     for n in (3, 2 * microbatch(network) + 1):
-        program = prepare(network, n, want)
+        program, plain = prepare(network, n, want), careful(prepare(network, n, want))
         assert program.planned or program.barriers
-        executor = Executor(2)
+        executor, fresh = Executor(2), Executor(1)
         for seed in range(3):
-            weights = program.weights(Snapshot.initial(network, Training(), seed=seed).weights())
-            fresh = Executor(1)
-            ours, theirs = (gradients(each, program, weights, network, n, seed) for each in (executor, fresh))
-            fresh.close()
+            tensors = Snapshot.initial(network, Training(), seed=seed).weights()
+            weights = program.weights(tensors)
+            ours = gradients(executor, program, weights, network, n, seed)
+            theirs = gradients(fresh, plain, plain.weights(tensors), network, n, seed)
             assert [name for name in theirs if ours[name].tobytes() != theirs[name].tobytes()] == []
         assert not program.planned or comes_again(executor._plans, program, weights)
         executor.close()
+        fresh.close()
+
+
+def test_gradients_have_the_type_of_the_weights() -> None:
+    """One engine, asked for the same in float32 and in float64 by turns."""
+    engine, training = Engine(), Training()
+    for dtype in (np.float32, np.float64) * 3:
+        snapshot = Snapshot.initial(NETWORK, training, seed=1, dtype=dtype)
+        x, y = rows(2)
+        found = engine.gradients(NETWORK, snapshot, x.astype(dtype), loss=training.loss, target=y, outputs=("grad/x",))
+        assert found["grad/x"].dtype == dtype
+
+
+def test_what_is_not_kept_is_gone_at_once() -> None:
+    """Without the garbage collector: after a run, and after one that was stopped."""
+    engine, training, snapshot = Engine(), Training(), start()
+    x, y = rows(4)
+    gc.collect()
+    gc.disable()
+    try:
+        before = passes()
+        engine.train(NETWORK, training, snapshot, x[:2], y[:2])
+        with pytest.raises(TimeoutError):
+            engine.train(NETWORK, training, snapshot, x, y, check=stopping(2))
+        assert passes() == before
+    finally:
+        gc.enable()
+
+
+def passes() -> int:
+    return sum(isinstance(one, Pass) for one in gc.get_objects())
+
+
+def stopping(after: int) -> Callable[[], None]:
+    calls = count(1)
+
+    def check() -> None:
+        if next(calls) == after:
+            raise TimeoutError
+
+    return check
 
 
 def gradients(

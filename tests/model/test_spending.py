@@ -1,4 +1,4 @@
-"""Backward writes over gradients that nobody else holds, and over no others: the bits are those of fresh arrays."""
+"""What is written over, a value or a gradient, is nobody else's: the bits are those of fresh arrays."""
 
 from dataclasses import replace
 from typing import Any
@@ -27,14 +27,30 @@ LAYERS: dict[str, list[Layer]] = {
     "a residual": [named(CONV, "a"), BN, RELU, named(CONV, "b"), named(ADD, "sum", "a", "b"), BN, RELU, *HEAD],
     "an identity": [CONV, named(RELU, "a"), CONV, named(BN, "b"), named(ADD, "sum", "b", "a"), RELU, *HEAD],
     "the same twice": [CONV, named(BN, "a"), named(ADD, "b", "a", "a"), RELU, *HEAD],
+    "a shortcut first": [named(CONV, "a"), BN, RELU, named(CONV, "f"), named(ADD, "b", "a", "f"), RELU, *HEAD],
+    "a reader that needs it": [
+        named(CONV, "a"),
+        named(CONV, "c", "a"),
+        named(RELU, "r", "a"),
+        named(ADD, "b", "c", "r"),
+        *HEAD,
+    ],
+    "a view": [
+        named(CONV, "a"),
+        named(FLAT, "f", "a"),
+        named(RELU, "r", "a"),
+        named(FLAT, "b", "r"),
+        named(CONCAT, "d", "f", "b"),
+        HEAD[1],
+    ],
     "side by side": [named(CONV, "a"), named(RELU, "b"), named(BN, "c", "a"), named(CONCAT, "d", "b", "c", "a"), *HEAD],
 }
 
 
 def careful(program: Program) -> Program:
-    """The program without any gradient that may be written over."""
-    segments = tuple(tuple(replace(op, spend=False) for op in segment) for segment in program.segments)
-    return replace(program, segments=segments)
+    """The program without anything that may be written over, and without passes that are kept."""
+    segments = tuple(tuple(replace(op, spend=False, overwrite=False) for op in segment) for segment in program.segments)
+    return replace(program, segments=segments, planned=0)
 
 
 def ran(program: Program, network: Network, n: int) -> dict[str, Array]:
@@ -53,11 +69,17 @@ def ran(program: Program, network: Network, n: int) -> dict[str, Array]:
 def test_what_is_written_over_is_nobody_elses(layers: list[Layer], values: tuple[str, ...]) -> None:
     """Every gradient that was asked for, of one microbatch and of several."""
     network = Network.from_dict({"input": [3, 8, 8], "layers": layers})
-    outputs = tuple(name for name in ("a", "b") if name in network.names)
+    outputs = values[1:]
     want = Want(outputs, frozenset(network.parameters), values, loss=True, train=True)
     for n in (2, 2100):
         program = prepare(network, n, want)
-        assert any(op.spend for segment in program.segments for op in segment)
         found = ran(program, network, n)
-        for name, wanted in ran(careful(program), network, n).items():
+        for name, wanted in ran(careful(prepare(network, n, want, fuse=False)), network, n).items():
             np.testing.assert_array_equal(found[name], wanted, err_msg=name)
+
+
+def test_something_is_written_over() -> None:
+    network = Network.from_dict({"input": [3, 8, 8], "layers": LAYERS["a chain"]})
+    program = prepare(network, 2, Want(params=frozenset(network.parameters), loss=True, train=True))
+    assert any(op.spend for op in program.ops)
+    assert any(op.overwrite for op in program.ops)

@@ -57,9 +57,9 @@ class MatMul:
 
             return Backward((dx,), calls + _in_parts(partial(partial, distribute), dx, outputs, run), dparams)
 
-        if run.backward:
+        if run.moves:
             calls = [*_in_parts(partial(partial, multiply), y, inputs, run), *([shift] if "bias" in w else [])]
-        else:  # what lies in w stays
+        else:
             calls = _in_parts(lambda rows, out: partial(np.matmul, w["weight"][rows], x, out), y, inputs, run)
             calls += [partial(np.add, y, w["bias"][:, None], y)] if "bias" in w else []
         return Forward(y, calls, adjoint)

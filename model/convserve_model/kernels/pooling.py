@@ -30,12 +30,13 @@ class MaxPool:
         wide, first, wide_hits = across.maximum(padded, space.empty, run.empty if need else None)
         y, second, hits = down.maximum(wide, partial(result, run), run.empty if need else None)
         shape, wide_shape = padded.shape, wide.shape
+        last = not wide_hits and wide_shape == shape  # nothing is to be spread across
 
         def adjoint(dy: Array) -> Backward:
             space = run.space(0)
-            dwide, spreading = down.spread(dy, hits, wide_shape, space.empty, space)
+            dwide, calls = down.spread(dy, hits, wide_shape, run.empty if last else space.empty, space)
             dx, more = across.spread(dwide, wide_hits, shape, run.empty, space)
-            return along((self.window.crop(dx),), spreading + more)
+            return along((self.window.crop(dx),), calls + more)
 
         return Forward(y, calls + first + second, adjoint)
 
@@ -73,7 +74,7 @@ class Side:
         return y, calls, hits
 
     def spread(self, dy: Array, hits: list[Array], shape: Shape, empty: Empty, space: WorkSpace) -> Plan:
-        """The adjoint: each gradient goes to the tap that was largest first."""
+        """The adjoint: each gradient goes to the tap that was largest first; dy itself where there is one tap."""
         if not hits and shape == dy.shape:
             return dy, []
         dx = empty(shape, dy.dtype)
