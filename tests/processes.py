@@ -1,6 +1,9 @@
 """What runs on this machine, as /proc tells."""
 
+import time
 from pathlib import Path
+
+SECONDS = 10.0
 
 
 def children(parent: int) -> list[int]:
@@ -16,6 +19,18 @@ def descendants(ancestor: int) -> list[int]:
     """Children, their children and so on."""
     mine = children(ancestor)
     return mine + [pid for child in mine for pid in descendants(child)]
+
+
+def workers(server: int, count: int) -> list[int]:
+    """Those of a service, once all are there: the first answers before the last is made."""
+    end = time.monotonic() + SECONDS
+    while True:
+        listeners = [pid for pid in children(server) if command_name(pid) != "convserve-jobs"]
+        found = [pid for listener in listeners for pid in children(listener)]
+        if len(found) == count:
+            return found
+        assert time.monotonic() < end, found
+        time.sleep(0.01)
 
 
 def running(pid: int) -> bool:

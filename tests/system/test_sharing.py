@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.sharing import CONNECTIONS, measure
 from convserve_service.sharing import NOBODY, YIELD_SECONDS, Counts, Share
-from tests.processes import children, command_name
+from tests.processes import workers
 from tests.servers import serving
 from tests.service.calls import call
 
@@ -21,8 +21,7 @@ def test_no_worker_gets_less_than_three_in_ten(tmp_path: Path) -> None:
 def test_a_worker_that_hangs_is_waited_for_once(tmp_path: Path) -> None:
     """With one of two stopped, the other one answers every new connection."""
     with serving(tmp_path, "--workers", "2") as server:
-        listener = next(pid for pid in children(server.process.pid) if command_name(pid) != "convserve-jobs")
-        victim = children(listener)[0]
+        victim, _ = workers(server.process.pid, 2)
         os.kill(victim, signal.SIGSTOP)
         try:
             for _ in range(5):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.processes import children, command_name, descendants, running
+from tests.processes import children, command_name, descendants, running, workers
 from tests.servers import address, environment, launch, serving
 from tests.service.calls import batch, call
 from tests.service.specs import SIMPLE_CNN
@@ -59,6 +59,7 @@ def test_a_request_in_flight_finishes(tmp_path: Path) -> None:
 def test_all_processes_end_with_the_first(tmp_path: Path, number: signal.Signals) -> None:
     """Whatever ends `serve` alone: within a second of its end its children and theirs are gone."""
     with serving(tmp_path, "--workers", "2") as server:
+        workers(server.process.pid, 2)
         family = descendants(server.process.pid)
         assert len(family) == 4
         os.kill(server.process.pid, number)
@@ -74,13 +75,11 @@ def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     with serving(tmp_path, "--workers", "2") as server:
         model = f"{server.url}/v2/models/m"
         call("PUT", model, SIMPLE_CNN)
-        listener = next(pid for pid in children(server.process.pid) if command_name(pid) != "convserve-jobs")
-        victim = children(listener)[0]
+        victim, other = workers(server.process.pid, 2)
         os.kill(victim, signal.SIGKILL)
-        end = time.monotonic() + 10
-        while len(found := children(listener)) < 2 or victim in found:
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        while running(victim):
+            time.sleep(0.01)
+        assert other in workers(server.process.pid, 2)
         for _ in range(8):
             assert call("POST", f"{model}/infer", INFER).status_code == 200
 
