@@ -24,14 +24,14 @@ def done(plan: Plan) -> Array:
 
 def together(run: Run, parts: list[list[Call]]) -> list[Call]:
     """Parts that may be made side by side, as `Run.map` does: SIDES at once."""
-    sides = 1 if in_order(run) else min(SIDES, len(parts))
+    sides = 1 if in_order(run.map) else min(SIDES, len(parts))
     apart = [[call for part in parts[side::sides] for call in part] for side in range(sides)]
     return apart[0] if sides == 1 else [partial(_side_by_side, run.map, apart)]
 
 
-def in_order(run: Run) -> bool:
-    """Whether parts are made one after the other, by one thread."""
-    return run.map is map
+def in_order(over: Callable[..., Any]) -> bool:
+    """Whether this map takes parts one after the other, on one thread."""
+    return over is map
 
 
 def result(run: Run, shape: Shape, dtype: Any) -> Array:
@@ -66,16 +66,16 @@ def reshaped(x: Array, shape: Shape, run: Run) -> Plan:
     return y, [partial(np.copyto, y.reshape(x.shape), x)]
 
 
-def given(run: Run, into: dict[str, Array], dtype: Any, **values: Callable[[], Array]) -> list[Call]:
+def given(run: Run, dparams: dict[str, Array], dtype: Any, **values: Callable[[], Array]) -> list[Call]:
     """Calls that bring gradients of parameters to where they may go, else into copies."""
 
     def bring(name: str, value: Callable[[], Array]) -> None:
         out = run.into.get(name)
         if out is None:
-            into[name] = np.array(value(), dtype)
+            dparams[name] = np.array(value(), dtype)
         else:
             out[...] = value()
-            into[name] = out
+            dparams[name] = out
 
     return [partial(bring, name, value) for name, value in values.items()]
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convserve_model.border import turned_in, turned_out
-from convserve_model.calls import make
+from convserve_model.calls import in_order, make
 from convserve_model.losses import Loss
 from convserve_model.memory import Fresh, Values
 from convserve_model.ops import Op
@@ -64,10 +64,24 @@ class Pass:
 
     def forward(self, at: int) -> None:
         """Computes the values of a segment."""
-        known = self._forward.get(at)
-        if known is not None:
-            make(known)
+        self._carry_out(self._forward, self._plan_forward, at)
+
+    def backward(self, at: int) -> None:
+        """Passes gradients back through a segment."""
+        self._carry_out(self._backward, self._plan_backward, at)
+
+    def _carry_out(self, known: dict[int, list[Call]], plan: Callable[[int], list[Call]], at: int) -> None:
+        """What is known of a segment, or what is planned and made for the first time."""
+        calls = known.get(at)
+        if calls is not None:
+            make(calls)
             return
+        calls = plan(at)
+        self._spaces.give_back()
+        if self._kept:
+            known[at] = calls
+
+    def _plan_forward(self, at: int) -> list[Call]:
         calls: list[Call] = []
         adjoints: list[Adjoint] = []
         values, backward = self.values, self._program.want.backward
@@ -85,8 +99,8 @@ class Pass:
             gone = [values.pop(name) for name in op.last_use]
             if not backward:
                 self._memory.release(gone, values.values())
-        self._planned(self._forward, at, calls)
         self._adjoints[at] = adjoints
+        return calls
 
     def part(self, name: str) -> Array:
         """This microbatch's part of a barrier's value."""
@@ -107,12 +121,7 @@ class Pass:
         name = self._program.output
         self.gradients[name] = self._put("gradient", name, cotangent)
 
-    def backward(self, at: int) -> None:
-        """Passes gradients back through a segment."""
-        known = self._backward.get(at)
-        if known is not None:
-            make(known)
-            return
+    def _plan_backward(self, at: int) -> list[Call]:
         calls: list[Call] = []
         adjoints = self._adjoints.pop(at)
         for op in reversed(self._program.segments[at]):
@@ -138,7 +147,7 @@ class Pass:
             if op.need_params:
                 self._dparams.append((op, dparams))
             self._memory.release(gone, self.gradients.values())
-        self._planned(self._backward, at, calls)
+        return calls
 
     def dwhole(self, name: str) -> Array | None:
         """The gradient of the whole of a barrier's value, as far as this microbatch goes."""
@@ -179,11 +188,6 @@ class Pass:
             self._views = [turned_out(self.values[value]) for _, value in self._program.outputs]
         return [view.copy() for view in self._views]
 
-    def _planned(self, known: dict[int, list[Call]], at: int, calls: list[Call]) -> None:
-        self._spaces.give_back()
-        if self._kept:
-            known[at] = calls
-
     def _put(self, kind: str, name: str, array: Array) -> Array:
         """What comes from outside, where plans look for it; contiguous."""
         if not self._kept:
@@ -201,7 +205,7 @@ class Pass:
             need_params=op.need_params,
             random=partial(_random, op, self._turn),
             empty=self._memory.empty,
-            space=partial(_space, self._spaces, in_order=self._over is map),
+            space=partial(_space, self._spaces, ordered=in_order(self._over)),
             map=self._over,
             overwrite=op.overwrite,
             spend=op.spend,
@@ -217,11 +221,11 @@ class Turn:
     key = 0, 0
 
 
-def _space(spaces: Spaces, part: int, *, in_order: bool) -> WorkSpace:
+def _space(spaces: Spaces, part: int, *, ordered: bool) -> WorkSpace:
     """Parts that are made one after the other have the same."""
     if part == WHOLE:
         return spaces(WHOLE)
-    return spaces(0 if in_order else part % SIDES)
+    return spaces(0 if ordered else part % SIDES)
 
 
 def _random(op: Op, turn: Turn) -> "np.random.Generator":

@@ -123,12 +123,12 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     planned = _plan_overwrites(_plan_release(_plan_spending(needed, set(gradients.values())), goal))
     segments = _segments(planned)
     apart = len(sizes) == 1 or len(segments) == 1  # microbatches that wait for each other would each need a plan
-    size = NUMBER * _kept(network, max(sizes), planned, backward=want.backward)
+    size = NUMBER * _held(network, max(sizes), planned, backward=want.backward)
     kept = size if apart and size <= PLANNED_BYTES else 0
     return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, kept)
 
 
-def _kept(network: Network, n: int, ops: list[Op], *, backward: bool) -> int:
+def _held(network: Network, n: int, ops: list[Op], *, backward: bool) -> int:
     """About how many numbers a plan for n images keeps: values, their gradients, and packed weights."""
     values = n * sum(map(prod, network.shapes.values()))
     if not backward:

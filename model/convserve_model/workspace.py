@@ -82,7 +82,10 @@ class Spaces:
 def trim() -> None:
     """What nobody uses now shall keep no more than what most steps need."""
     for _ in range(len(_idle)):
-        space = _lent(0)
+        try:
+            space = _idle.popleft()
+        except IndexError:  # others took them meanwhile
+            return
         space.trim()
         _idle.append(space)
 

@@ -14,7 +14,7 @@ from convserve_wire.compression import decompress
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
 JSON = re.compile(rb"[ \t\r\n]*[{\[]")  # how a document of more than one value begins
 NUMBER = re.compile(r"[1-9][0-9]{0,17}")
-HEADER_LENGTH = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # as WSGI names it
+GIVEN_LENGTH = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"  # as WSGI names it
 
 
 class Body(NamedTuple):
@@ -42,7 +42,7 @@ def read(request: Request, limit: int) -> Body:
     """The body, decompressed; the limits of werkzeug and of `decompress` hold before memory is taken."""
     environ = request.environ
     data = decompress(request.get_data(cache=True), environ.get("HTTP_CONTENT_ENCODING"), limit)
-    return Body(data, environ.get(HEADER_LENGTH), environ.get("CONTENT_TYPE", ""))
+    return Body(data, environ.get(GIVEN_LENGTH), environ.get("CONTENT_TYPE", ""))
 
 
 def idempotency_key(request: Request, body: Body, owner: str) -> Key | None:

@@ -51,16 +51,13 @@ class Differentiation:
             return Backward((dx,), calls + more, dparams)
         dx, shared, more = self._correlated(kernel.input_path, dout)
         if shared is not None:
-            path, turned = (
-                cast(Differentiable, kernel.input_path),
-                (len(self.x), shape[0] // kernel.groups, *weight[2:]),
-            )
-            more += given(
-                run,
-                dparams,
-                dy.dtype,
-                weight=lambda: rotated(path.unpack(shared, turned), kernel.groups).reshape(weight),
-            )
+            path = cast(Differentiable, kernel.input_path)
+            turned = (len(self.x), shape[0] // kernel.groups, *weight[2:])
+
+            def turned_back() -> Array:
+                return rotated(path.unpack(shared, turned), kernel.groups).reshape(weight)
+
+            more += given(run, dparams, dy.dtype, weight=turned_back)
         return Backward((dx,), calls + more, dparams)
 
     def _unfollowed(self, dy: Array, shape: Shape, parts: list[Part]) -> tuple[tuple[Array, Array], list[Call]]:
@@ -123,7 +120,7 @@ class Differentiation:
 
     def _summed(self, of: Strip, rows: list[range]) -> tuple[Array | None, list[Call]]:
         """The sum of the strips' gradients, in order; the strips side by side, or each added before the next one."""
-        total, ordered = None, in_order(self.run)
+        total, ordered = None, in_order(self.run.map)
         parts: list[list[Call]] = []
         adding: list[Call] = []
         for number, some in enumerate(rows):

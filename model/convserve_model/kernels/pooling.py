@@ -114,7 +114,7 @@ class AvgPool:
         scale = x.dtype.type(1.0 / prod(self.window.size))
         padded, calls = self.window.pad(x, run.space(0))
         shape, rows = padded.shape, range(self.window.output(*x.shape[1:3])[0])
-        first, *others = self._taps(padded, rows)
+        first, *others = self.window.taps(padded, rows)
         y = run.empty(first.shape, x.dtype)
         calls.append(partial(np.copyto, y, first))
         calls += [partial(np.add, y, tap, y) for tap in others]
@@ -122,14 +122,10 @@ class AvgPool:
         def adjoint(dy: Array) -> Backward:
             dpadded, share = run.empty(shape, dy.dtype), run.space(0).empty(dy.shape, dy.dtype)
             spreading: list[Call] = [partial(dpadded.fill, 0), partial(np.multiply, dy, scale, share)]
-            spreading += [partial(np.add, tap, share, tap) for tap in self._taps(dpadded, rows)]
+            spreading += [partial(np.add, tap, share, tap) for tap in self.window.taps(dpadded, rows)]
             return along((self.window.crop(dpadded),), spreading)
 
         return Forward(y, [*calls, partial(np.multiply, y, scale, y)], adjoint)
-
-    def _taps(self, padded: Array, rows: range) -> list[Array]:
-        kh, kw = self.window.size
-        return [self.window.tap(padded, i, j, rows) for i in range(kh) for j in range(kw)]
 
 
 @dataclass(frozen=True)

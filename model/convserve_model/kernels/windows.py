@@ -119,7 +119,11 @@ class Window:
         top, left = i * dh + rows.start * sh, j * dw
         return padded[:, top : top + sh * (len(rows) - 1) + 1 : sh, left : left + sw * (wo - 1) + 1 : sw]
 
+    def taps(self, padded: Array, rows: range) -> list[Array]:
+        """`tap` for every position of the window, row by row."""
+        return [self.tap(padded, i, j, rows) for i in range(self.size[0]) for j in range(self.size[1])]
+
     def scatter(self, cols: Array, padded: Array, rows: range) -> list[Call]:
         """Calls that add cols [C,kh,kw,len(rows),wo,N] to where `view` read them (col2im)."""
-        targets = {(i, j): self.tap(padded, i, j, rows) for i in range(self.size[0]) for j in range(self.size[1])}
-        return [partial(np.add, target, cols[:, i, j], target) for (i, j), target in targets.items()]
+        columns = cols.reshape(len(cols), -1, *cols.shape[3:], copy=False).swapaxes(0, 1)
+        return [partial(np.add, tap, column, tap) for tap, column in zip(self.taps(padded, rows), columns, strict=True)]

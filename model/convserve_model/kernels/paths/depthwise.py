@@ -70,8 +70,8 @@ class Depthwise:
         if self.window.stride != (1, 1):
             wide = operand[:, :, : self.window.span(1, self.columns)[1]]
             seen = space.empty(dout.shape, dout.dtype)
-            for tap, place in zip(taps, gradient, strict=True):
-                calls.append(partial(np.copyto, seen, self.window.tap(wide, *tap, rows)))
+            for tap, place in zip(self.window.taps(wide, rows), gradient, strict=True):
+                calls.append(partial(np.copyto, seen, tap))
                 calls.append(partial(np.vecdot, dout.reshape(c, -1), seen.reshape(c, -1), place))
             return gradient, calls
         _, _, w, n = operand.shape
