@@ -1,6 +1,7 @@
 """The engine of this project, as the service runs it."""
 
 from functools import cache
+from itertools import repeat
 
 import numpy as np
 
@@ -37,14 +38,14 @@ class Inference:
 
 
 class Step:
-    """One optimizer step on x and y."""
+    """One optimizer step on x and y after the other, as a job of the service takes them."""
 
     def __init__(self, engine: Engine, network: Network, snapshot: Snapshot, task: Task) -> None:
-        self._engine, self._network, self._snapshot = engine, network, snapshot
-        self._piece = task.x, task.y
+        self._snapshot = snapshot
+        self._steps = engine.steps(network, TRAINING, snapshot, repeat((task.x, task.y)))
 
     def __call__(self) -> float:
-        self._snapshot, loss = next(self._engine.steps(self._network, TRAINING, self._snapshot, [self._piece]))
+        self._snapshot, loss = next(self._steps)
         return loss
 
     def answer(self) -> dict[str, Array]:

@@ -168,9 +168,12 @@ class Engine:
         check: Check = nothing,
     ) -> Iterator[tuple[Snapshot, float]]:
         """One optimizer step for each (x [N,C,H,W], y): the state after it, and its loss."""
-        for x, y in pieces:
-            snapshot, loss = self._step(network, training, snapshot, x, y, seed, check)
-            yield snapshot, loss
+        try:
+            for x, y in pieces:
+                snapshot, loss = self._step(network, training, snapshot, x, y, seed, check)
+                yield snapshot, loss
+        finally:
+            self._executor.rest()
 
     def check_targets(self, network: Network, training: Training, y: Array, n: int, batch_size: int) -> Array:
         """y as the loss takes it, where n rows can be trained on in batches of this size; else what does not fit."""

@@ -74,6 +74,10 @@ class Executor:
         finally:
             source.end()
 
+    def rest(self) -> None:
+        """No run with gradients follows soon: what large programs keep is given back."""
+        self._plans.rest()
+
     def _infer(self, program: Program, source: Source, x: Array, check: Check) -> dict[str, Array]:
         def infer(rows: slice) -> list[Array]:
             check()
@@ -85,49 +89,40 @@ class Executor:
         return _joined(program.outputs, list(self.pool.map(infer, program.rows)))
 
     def _together(self, batch: "Batch") -> Result:
-        """All microbatches at once: they wait for each other at every barrier."""
+        """All microbatches at once: they wait for each other at every barrier. Those of a lane come one by one."""
         program, last = batch.program, len(batch.program.barriers)
-        passes = [batch.begin(index) for index in batch.all]
-        crossed = [self._cross(at, op, passes, batch.check) for at, op in enumerate(program.barriers)]
+        count = min(self.pool.threads, len(program.sizes))
+        passes = [batch.begin(index, index % count) for index in batch.all]
+        lanes = [passes[lane::count] for lane in range(count)]
+
+        def each(function: Callable[[Pass], None]) -> None:
+            def along(lane: list[Pass]) -> None:
+                for this in lane:
+                    batch.check()
+                    function(this)
+
+            for _ in self.pool.map(along, lanes):
+                pass
 
         def finish(this: Pass) -> None:
-            batch.check()
             this.forward(last)
             if program.want.logits:
                 batch.turn(this)
 
-        def backward(at: int, this: Pass) -> None:
-            batch.check()
-            this.backward(at)
-
-        self._each(finish, passes)
+        crossed = []
+        for at, op in enumerate(program.barriers):
+            each(partial(_forward, at=at))
+            crossed.append(_cross(op, passes))
+        each(finish)
         if program.want.backward:
-            for at, (_, adjoint) in reversed(list(enumerate(crossed))):
-                _back(program.barriers[at].output, passes, adjoint)
-                self._each(partial(backward, at), passes)
+            for at in reversed(range(last)):
+                _back(program.barriers[at].output, passes, crossed[at][1])
+                each(partial(_backward, at=at))
         return _result(
             batch,
-            map(batch.end, passes),
+            [batch.end(this, index % count) for index, this in enumerate(passes)],
             {op.layer: whole for op, (whole, _) in zip(program.barriers, crossed, strict=True)},
         )
-
-    def _cross(self, at: int, op: Op, passes: list[Pass], check: Check) -> tuple[Array, Callable[[Array], list[Array]]]:
-        """Forward up to a barrier: combines the parts in order and hands the whole to everybody."""
-
-        def forward(this: Pass) -> None:
-            check()
-            this.forward(at)
-
-        self._each(forward, passes)
-        assert op.reduced is not None
-        whole, adjoint = op.reduced.combine([this.part(op.output) for this in passes])
-        for this in passes:
-            this.meet(op.output, whole)
-        return whole, adjoint
-
-    def _each(self, function: Callable[[Pass], None], passes: list[Pass]) -> None:
-        for _ in self.pool.map(function, passes):
-            pass
 
 
 class Batch:
@@ -152,8 +147,8 @@ class Batch:
             self.scale = 1.0 / (len(x) * (_width(target) if loss.per_element else 1))
         self._x, self._loss, self._target, self._cotangent, self._key = x, loss, target, cotangent, key
 
-    def begin(self, index: int) -> Pass:
-        this = self.source.take(self.program.sizes[index])
+    def begin(self, index: int, lane: int | None = None) -> Pass:
+        this = self.source.take(self.program.sizes[index], lane)
         this.begin(self._x[self.program.rows[index]], index=index, key=self._key, into={} if index else self.grads)
         return this
 
@@ -175,10 +170,27 @@ class Batch:
         if self.program.want.backward:
             this.backward(len(self.program.barriers))
 
-    def end(self, this: Pass) -> Done:
+    def end(self, this: Pass, lane: int | None = None) -> Done:
         done = this.done()
-        self.source.give(this)
+        self.source.give(this, lane)
         return done
+
+
+def _forward(this: Pass, at: int) -> None:
+    this.forward(at)
+
+
+def _backward(this: Pass, at: int) -> None:
+    this.backward(at)
+
+
+def _cross(op: Op, passes: list[Pass]) -> tuple[Array, Callable[[Array], list[Array]]]:
+    """Across a barrier: combines the parts in order and hands the whole to everybody."""
+    assert op.reduced is not None
+    whole, adjoint = op.reduced.combine([this.part(op.output) for this in passes])
+    for this in passes:
+        this.meet(op.output, whole)
+    return whole, adjoint
 
 
 def _back(name: str, passes: list[Pass], adjoint: Callable[[Array], list[Array]]) -> None:

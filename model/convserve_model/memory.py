@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from convserve_model.mapped import Mapped
 from convserve_model.protocols import Array, Shape
 
 
@@ -18,13 +19,24 @@ class Fresh:
     def release(self, gone: Iterable[Array], kept: Iterable[Array]) -> None:
         pass
 
+    def free(self, memories: Iterable[Array], kept: Iterable[Array]) -> None:
+        pass
+
+    def taken(self) -> list[Array]:
+        return []
+
+    def give_back(self) -> None:
+        pass
+
 
 class Values:
-    """What no later call of a plan reads is used again."""
+    """What no later call of a plan reads is used again. Nothing in it lasts from one run to the next."""
 
     def __init__(self) -> None:
+        self._mapped = [Mapped()]
         self._free: list[Array] = []
         self._own: set[int] = set()
+        self._taken: list[Array] = []
 
     def empty(self, shape: Shape, dtype: Any) -> Array:
         """Like np.empty: in the smallest free memory that is large enough, else new."""
@@ -32,15 +44,37 @@ class Values:
         fitting = [memory for memory in self._free if len(memory) >= size]
         memory = min(fitting, key=len, default=None)
         if memory is None:
-            memory = np.empty(size, np.uint8)
+            memory = self._new(size)
             self._own.add(id(memory))
         else:
             self._free = [other for other in self._free if other is not memory]
+        self._taken.append(memory)
         return np.ndarray(shape, dtype, memory)
 
     def release(self, gone: Iterable[Array], kept: Iterable[Array]) -> None:
         """What the values that are gone lay in, where no other value lies there too."""
+        self.free((value.base for value in gone), kept)
+
+    def free(self, memories: Iterable[Array | None], kept: Iterable[Array]) -> None:
+        """The same of `taken` memory."""
         used = {id(value.base) for value in kept}
-        for memory in {id(value.base): value.base for value in gone}.values():
+        for memory in {id(memory): memory for memory in memories}.values():
             if memory is not None and id(memory) in self._own - used:
                 self._free.append(memory)
+
+    def taken(self) -> list[Array]:
+        """The memory that was given since this was asked last."""
+        taken, self._taken = self._taken, []
+        return taken
+
+    def give_back(self) -> None:
+        """All of it to the kernel, until the next run."""
+        for mapped in self._mapped:
+            mapped.give_back(0, mapped.used)
+
+    def _new(self, size: int) -> Array:
+        found = self._mapped[-1].empty((size,), np.uint8)
+        if found is None:
+            self._mapped.append(Mapped(size))
+            return self._new(size)
+        return found

@@ -32,21 +32,29 @@ class Pass:
 
     A pass that is `kept` can begin again, with other inputs of the same shapes: what it planned the first time is then
     only carried out, on buffers that stay where they are. `weights` are what each op computes with, by its output;
-    other arrays may lie there the next time (see `Kernel.plan`).
+    other arrays may lie there the next time (see `Kernel.plan`). Its work space may be another pass's too, if they are
+    never under way at once.
     """
 
     def __init__(
-        self, program: Program, weights: Mapping[str, Params], over: Callable[..., Any] = map, *, kept: bool
+        self,
+        program: Program,
+        weights: Mapping[str, Params],
+        over: Callable[..., Any] = map,
+        *,
+        kept: bool,
+        spaces: Spaces | None = None,
     ) -> None:
         self.values: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}  # with respect to values
         self._program, self._weights, self._over, self._kept = program, weights, over, kept
-        self._memory, self._spaces = Values() if kept else Fresh(), Spaces(kept=kept)
+        self._memory, self._spaces = Values() if kept else Fresh(), spaces or Spaces(kept=kept)
         self._turn = Turn()
         self._puts: dict[tuple[str, str], Array] = {}
         self._forward: dict[int, list[Call]] = {}
         self._backward: dict[int, list[Call]] = {}
         self._adjoints: dict[int, list[Adjoint]] = {}
+        self._taken: dict[str, list[Array]] = {}  # memory for what an op left to backward
         self._parts: dict[str, Array] = {}  # of a barrier's value, by its op's output
         self._dwholes: dict[str, Array | None] = {}  # the gradient of the whole
         self._into: dict[str, dict[str, Array]] = {}  # by op
@@ -96,6 +104,7 @@ class Pass:
             calls += more if self._kept else []
             if backward:
                 adjoints.append(adjoint)
+                self._taken[op.output] = self._memory.taken()
             gone = [values.pop(name) for name in op.last_use]
             if not backward:
                 self._memory.release(gone, values.values())
@@ -124,30 +133,35 @@ class Pass:
     def _plan_backward(self, at: int) -> list[Call]:
         calls: list[Call] = []
         adjoints = self._adjoints.pop(at)
+        outputs = [self.values[value] for _, value in self._program.outputs]
         for op in reversed(self._program.segments[at]):
-            adjoint = adjoints.pop()
-            take = self.gradients.get if op.output in self._program.kept else self.gradients.pop
-            dy = take(op.output, None)
-            if dy is None or not (op.need_params or any(op.need)):
-                continue
-            dxs, more, dparams = adjoint(dy)
-            gone = [dy]
-            for name, dx in zip(op.inputs, dxs, strict=True):
-                if dx is None:
-                    continue
-                before = self.gradients.get(name)
-                if before is not None:
-                    out = dx if getattr(op.kernel, "fresh", False) else self._memory.empty(dx.shape, dx.dtype)
-                    more.append(partial(np.add, before, dx, out))
-                    gone.append(before)
-                    dx = out
-                self.gradients[name] = dx
-            make(more)
-            calls += more if self._kept else []
-            if op.need_params:
-                self._dparams.append((op, dparams))
-            self._memory.release(gone, self.gradients.values())
+            calls += self._differentiate(op, adjoints.pop())
+            self._memory.free(self._taken.pop(op.output), [*self.gradients.values(), *outputs])
         return calls
+
+    def _differentiate(self, op: Op, adjoint: Adjoint) -> list[Call]:
+        """Passes gradients back through an op; the calls, if they are kept."""
+        take = self.gradients.get if op.output in self._program.kept else self.gradients.pop
+        dy = take(op.output, None)
+        if dy is None or not (op.need_params or any(op.need)):
+            return []
+        dxs, calls, dparams = adjoint(dy)
+        gone = [dy]
+        for name, dx in zip(op.inputs, dxs, strict=True):
+            if dx is None:
+                continue
+            before = self.gradients.get(name)
+            if before is not None:
+                out = dx if getattr(op.kernel, "fresh", False) else self._memory.empty(dx.shape, dx.dtype)
+                calls.append(partial(np.add, before, dx, out))
+                gone.append(before)
+                dx = out
+            self.gradients[name] = dx
+        make(calls)
+        if op.need_params:
+            self._dparams.append((op, dparams))
+        self._memory.release(gone, self.gradients.values())
+        return calls if self._kept else []
 
     def dwhole(self, name: str) -> Array | None:
         """The gradient of the whole of a barrier's value, as far as this microbatch goes."""
@@ -171,6 +185,10 @@ class Pass:
             held.clear()
         gradients = [turned_out(self.gradients[value]).copy() for _, value in self._program.gradients]
         return Done(self.index, self._loss, self._outputs(), gradients, grads)
+
+    def rest(self) -> None:
+        """Gives its memory back to the kernel, until it begins again."""
+        self._memory.give_back()
 
     def infer(self, x: Array) -> list[Array]:
         """The outputs for x [n,C,H,W], where nothing else is asked for."""

@@ -5,6 +5,7 @@ Those of inference go with the weights that they read; those with gradients are 
 
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -14,7 +15,7 @@ from convserve_model.calls import make
 from convserve_model.passes import Pass
 from convserve_model.prepare import Program, Weights
 from convserve_model.protocols import Call, Params
-from convserve_model.workspace import trim
+from convserve_model.workspace import Spaces, trim
 
 MOST, MOST_BYTES = 16, 128 << 20  # programs whose passes are kept, and what these may keep, for each thread
 Over = Callable[..., Any]
@@ -26,16 +27,19 @@ class Source:
     def __init__(self, program: Program, weights: Weights, over: Over) -> None:
         self.program, self._weights, self._over = program, weights, over
 
-    def take(self, n: int) -> Pass:
-        """For a microbatch of n."""
+    def take(self, n: int, lane: int | None = None) -> Pass:
+        """For a microbatch of n. Passes of one lane are never under way at once."""
         return Pass(self.program, self._weights.packed, self._over, kept=False)
 
-    def give(self, used: Pass) -> None:
+    def give(self, used: Pass, lane: int | None = None) -> None:
         """Back, once nobody needs what it holds."""
 
     def end(self) -> None:
         """The run is over."""
         trim()
+
+    def rest(self) -> None:
+        """No run with other weights follows soon."""
 
 
 class Idle(Source):
@@ -43,7 +47,8 @@ class Idle(Source):
 
     def __init__(self, program: Program, weights: Weights, over: Over) -> None:
         super().__init__(program, weights, over)
-        self._idle: defaultdict[int, deque[Pass]] = defaultdict(deque)
+        self._idle: defaultdict[tuple[int, int | None], deque[Pass]] = defaultdict(deque)
+        self._lanes: defaultdict[int, Spaces] = defaultdict(partial(Spaces, kept=True))
 
     def begin(self, weights: Weights) -> bool:
         """Whether a run with these weights may take passes."""
@@ -52,14 +57,15 @@ class Idle(Source):
     def end(self) -> None:
         """They stay."""
 
-    def take(self, n: int) -> Pass:
+    def take(self, n: int, lane: int | None = None) -> Pass:
         try:
-            return self._idle[n].pop()
+            return self._idle[n, lane].pop()
         except IndexError:
-            return Pass(self.program, self._params(), self._over, kept=True)
+            spaces = None if lane is None else self._lanes[lane]
+            return Pass(self.program, self._params(), self._over, kept=True, spaces=spaces)
 
-    def give(self, used: Pass) -> None:
-        self._idle[used.size].append(used)
+    def give(self, used: Pass, lane: int | None = None) -> None:
+        self._idle[used.size, lane].append(used)
 
     def _params(self) -> dict[str, Params]:
         return self._weights.packed
@@ -89,6 +95,17 @@ class Learning(Idle):
     def end(self) -> None:
         self._lock.release()
 
+    def rest(self) -> None:
+        """What is large gives its memory back, until the next run."""
+        if self.program.planned <= MOST_BYTES or not self._lock.acquire(blocking=False):
+            return
+        try:
+            for idle in self._idle.values():
+                for this in idle:
+                    this.rest()
+        finally:
+            self._lock.release()
+
     def _params(self) -> dict[str, Params]:
         return self._packed
 
@@ -117,20 +134,27 @@ class Plans:
         self._known: OrderedDict[tuple[int, Any], Idle] = OrderedDict()
 
     def of(self, program: Program, weights: Weights, dtype: np.dtype[Any], over: Over = map) -> Source:
-        """Kept passes from the second time on, for a program that comes once need not be kept."""
+        """Kept passes: for training at once, else from the second time on, for what comes once need not be kept."""
         if not program.planned:
             return Source(program, weights, over)
         backward = program.want.backward
         at = id(program), dtype if backward else id(weights)  # held, so that nothing else gets their ids
         with self._lock:
             known = self._known.get(at)
-            if known is not None:
-                self._known.move_to_end(at)
-            else:
-                self._known[at] = Learning(program, over) if backward else Idle(program, weights, over)
+            again = known is not None or program.want.train
+            if known is None:
+                known = self._known[at] = Learning(program, over) if backward else Idle(program, weights, over)
                 while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
                     self._known.popitem(last=False)
-        return known if known is not None and known.begin(weights) else Source(program, weights, over)
+            self._known.move_to_end(at)
+        return known if again and known.begin(weights) else Source(program, weights, over)
+
+    def rest(self) -> None:
+        """No run with gradients follows soon."""
+        with self._lock:
+            known = list(self._known.values())
+        for source in known:
+            source.rest()
 
     def _bytes(self) -> int:
         return sum(idle.program.planned for idle in self._known.values())

@@ -12,7 +12,7 @@ from convserve_model.protocols import Kernel, Params
 
 MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
 NUMBER = 4  # bytes of a float32
-PLANNED_BYTES = 64 << 20  # of what a plan keeps, where it is worth keeping
+PLANNED_BYTES = 256 << 20  # of what a plan keeps, where it is worth keeping
 PACKED = 12  # times a kernel's weights: as they are packed for the output and for the input's gradient, and gradients
 ELEMENTS = 1 << 18  # of the largest value of a microbatch, where that allows so many images
 
@@ -122,9 +122,9 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     needed = _plan_needs(pruned, want, set(gradients.values()))
     planned = _plan_overwrites(_plan_release(_plan_spending(needed, set(gradients.values())), goal))
     segments = _segments(planned)
-    apart = len(sizes) == 1 or len(segments) == 1  # microbatches that wait for each other would each need a plan
     size = NUMBER * _held(network, max(sizes), planned, backward=want.backward)
-    kept = size if apart and size <= PLANNED_BYTES else 0
+    together = len(sizes) if len(segments) > 1 else 1  # microbatches that wait for each other have a plan each
+    kept = size * together if size <= PLANNED_BYTES else 0
     return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, kept)
 
 

@@ -1,22 +1,16 @@
 """Work space: memory that a step writes and reads again while it is in the cache, and the next step writes over."""
 
-import mmap
 from collections import deque
 from functools import lru_cache
-from math import prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-MEMORY = 64 << 20  # bytes; mapped, so that what is never touched takes no room
+from convserve_model.mapped import Array, Mapped, Shape
+
 STAYS = 8 << 20  # of what was touched, once a run is over
-ALIGNED = 64
-GAP = 5  # times ALIGNED between pieces, so that those of a power of two do not share cache sets
 FEW = 4  # bordered images: those of the first strip, of the last one and of all between them
 
-Array = npt.NDArray[Any]
-Shape = tuple[int, ...]
 Spans = tuple[tuple[int, int], ...]
 
 
@@ -29,9 +23,18 @@ class WorkSpace:
     """Pieces of one memory, one behind the other, until it is used from an earlier place again. For one thread."""
 
     def __init__(self) -> None:
-        self.used = self._most = 0
-        self._memory = mmap.mmap(-1, MEMORY, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._memory, self._most = Mapped(), 0
         self.bordered = lru_cache(FEW)(bordered)  # the last few are given again
+
+    @property
+    def used(self) -> int:
+        """Bytes from the start, after which the next piece lies."""
+        return self._memory.used
+
+    @used.setter
+    def used(self, used: int) -> None:
+        self._most = max(self._most, self._memory.used)
+        self._memory.used = used
 
     def keep(self) -> None:
         """From now on all bordered images are given again, for a plan that keeps them."""
@@ -39,19 +42,15 @@ class WorkSpace:
 
     def empty(self, shape: Shape, dtype: Any) -> Array:
         """Like np.empty; what does not fit is memory of its own."""
-        start, size = self.used, prod(shape) * np.dtype(dtype).itemsize
-        if start + size > MEMORY:
-            return np.empty(shape, dtype)
-        self.used += (-(-size // ALIGNED) + GAP) * ALIGNED
-        self._most = max(self._most, self.used)
-        return np.ndarray(shape, dtype, self._memory, start)
+        found = self._memory.empty(shape, dtype)
+        return np.empty(shape, dtype) if found is None else found
 
     def trim(self) -> None:
         """Keeps no more than what most steps need."""
         self.bordered.cache_clear()
-        if self._most > STAYS:
-            self._memory.madvise(mmap.MADV_DONTNEED, STAYS, self._most - STAYS)
-            self._most = 0
+        self.used = 0
+        self._memory.give_back(STAYS, self._most)
+        self._most = 0
 
 
 class Spaces:

@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from convserve_model.workspace import FEW, MEMORY, Spaces, WorkSpace
+from convserve_model.mapped import MEMORY
+from convserve_model.workspace import FEW, Spaces, WorkSpace
 
 
 def test_pieces_lie_behind_each_other() -> None:

@@ -32,9 +32,9 @@ class Moments:
         flat, row, centred = pivot[:, 0, 0, 0], x[:, 0].reshape(c, -1, copy=False), space.empty(x.shape, x.dtype)
         sums, squares, calls = _row_sums(centred, centred, space)
         near = partial(np.matmul, row, np.full(row.shape[1], 1 / row.shape[1], x.dtype), flat)
-        part[0] = count
 
         def finish() -> None:
+            part[0] = count
             np.divide(sums, count, mean)
             np.multiply(mean, sums, part[2])
             np.subtract(squares, part[2], part[2])
