@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from convserve_model.protocols import SIDES, Array, Backward, Call, Plan, Run, Shape
+from convserve_model.protocols import Array, Backward, Call, Plan, Run, Shape
 from convserve_model.workspace import WorkSpace
 
 
@@ -23,15 +23,10 @@ def done(plan: Plan) -> Array:
 
 
 def together(run: Run, parts: list[list[Call]]) -> list[Call]:
-    """Parts that may be made side by side, as `Run.map` does: SIDES at once."""
-    sides = 1 if in_order(run.map) else min(SIDES, len(parts))
-    apart = [[call for part in parts[side::sides] for call in part] for side in range(sides)]
-    return apart[0] if sides == 1 else [partial(_side_by_side, run.map, apart)]
-
-
-def in_order(over: Callable[..., Any]) -> bool:
-    """Whether this map takes parts one after the other, on one thread."""
-    return over is map
+    """Parts that may be made side by side, as many at once as the run has sides."""
+    count = min(run.sides.most, len(parts))
+    apart = [[call for part in parts[side::count] for call in part] for side in range(count)]
+    return apart[0] if count == 1 else [partial(_side_by_side, run.sides.map, apart)]
 
 
 def result(run: Run, shape: Shape, dtype: Any) -> Array:

@@ -17,7 +17,9 @@ from convserve_model.passes import Done, Pass
 from convserve_model.plans import Plans, Source
 from convserve_model.pool import Pool
 from convserve_model.prepare import Program, Weights
-from convserve_model.protocols import Array, Check, nothing
+from convserve_model.protocols import ONE, Array, Check, Sides, nothing
+
+MOST_SIDES = 4  # of one microbatch: each has work space of its own
 
 
 class Result(NamedTuple):
@@ -35,7 +37,8 @@ class Executor:
     def __init__(self, threads: int = 1) -> None:
         threadpool_limits(1, user_api="blas")
         self.pool = Pool(threads)
-        self._plans = Plans()
+        self._sides = Sides(min(MOST_SIDES, threads), self.pool.map)
+        self._plans = Plans(self._sides)
         for _ in self.pool.map(_warm_up, range(threads)):
             pass
 
@@ -62,8 +65,8 @@ class Executor:
         or a NaN without a warning: callers check what they keep. `check` is called before each microbatch and may
         raise.
         """
-        over = self.pool.map if len(program.sizes) < self.pool.threads else map  # strips, where threads would idle
-        source = self._plans.of(program, weights, x.dtype, over)
+        sides = self._sides if len(program.sizes) < self.pool.threads else ONE  # parts, where threads would idle
+        source = self._plans.of(program, weights, x.dtype, sides)
         try:
             if program.infers:
                 return Result(self._infer(program, source, x, check), 0.0, {}, {})

@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from convserve_model.border import turned_in, turned_out
-from convserve_model.calls import in_order, make
+from convserve_model.calls import make
 from convserve_model.losses import Loss
 from convserve_model.memory import Fresh, Values
 from convserve_model.ops import Op
 from convserve_model.prepare import Program
-from convserve_model.protocols import SIDES, WHOLE, Adjoint, Array, Call, Params, Run
+from convserve_model.protocols import ONE, WHOLE, Adjoint, Array, Call, Params, Run, Sides
 from convserve_model.randomness import Purpose, generator
 from convserve_model.workspace import Spaces, WorkSpace
 
@@ -40,14 +40,14 @@ class Pass:
         self,
         program: Program,
         weights: Mapping[str, Params],
-        over: Callable[..., Any] = map,
+        sides: Sides = ONE,
         *,
         kept: bool,
         spaces: Spaces | None = None,
     ) -> None:
         self.values: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}  # with respect to values
-        self._program, self._weights, self._over, self._kept = program, weights, over, kept
+        self._program, self._weights, self._sides, self._kept = program, weights, sides, kept
         self._memory, self._spaces = Values() if kept else Fresh(), spaces or Spaces(kept=kept)
         self._turn = Turn()
         self._puts: dict[tuple[str, str], Array] = {}
@@ -223,8 +223,8 @@ class Pass:
             need_params=op.need_params,
             random=partial(_random, op, self._turn),
             empty=self._memory.empty,
-            space=partial(_space, self._spaces, ordered=in_order(self._over)),
-            map=self._over,
+            space=partial(_space, self._spaces, self._sides.most),
+            sides=self._sides,
             overwrite=op.overwrite,
             spend=op.spend,
             moves=self._program.want.backward,
@@ -239,11 +239,9 @@ class Turn:
     key = 0, 0
 
 
-def _space(spaces: Spaces, part: int, *, ordered: bool) -> WorkSpace:
+def _space(spaces: Spaces, sides: int, part: int) -> WorkSpace:
     """Parts that are made one after the other have the same."""
-    if part == WHOLE:
-        return spaces(WHOLE)
-    return spaces(0 if ordered else part % SIDES)
+    return spaces(WHOLE if part == WHOLE else part % sides)
 
 
 def _random(op: Op, turn: Turn) -> "np.random.Generator":

@@ -4,7 +4,6 @@ Those of inference go with the weights that they read; those with gradients are 
 """
 
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Callable
 from functools import partial
 from threading import Lock
 from typing import Any
@@ -14,22 +13,22 @@ import numpy as np
 from convserve_model.calls import make
 from convserve_model.passes import Pass
 from convserve_model.prepare import Program, Weights
-from convserve_model.protocols import Call, Params
+from convserve_model.protocols import ONE, Call, Params, Sides
 from convserve_model.workspace import Spaces, trim
 
 MOST, MOST_BYTES = 16, 128 << 20  # programs whose passes are kept, and what these may keep, for each thread
-Over = Callable[..., Any]
+MANY = 1 << 17  # weights that are worth packing on several threads
 
 
 class Source:
     """Passes for one run, made anew."""
 
-    def __init__(self, program: Program, weights: Weights, over: Over) -> None:
-        self.program, self._weights, self._over = program, weights, over
+    def __init__(self, program: Program, weights: Weights, sides: Sides) -> None:
+        self.program, self._weights, self._sides = program, weights, sides
 
     def take(self, n: int, lane: int | None = None) -> Pass:
         """For a microbatch of n. Passes of one lane are never under way at once."""
-        return Pass(self.program, self._weights.packed, self._over, kept=False)
+        return Pass(self.program, self._weights.packed, self._sides, kept=False)
 
     def give(self, used: Pass, lane: int | None = None) -> None:
         """Back, once nobody needs what it holds."""
@@ -45,8 +44,8 @@ class Source:
 class Idle(Source):
     """Passes of one program and its weights that nobody uses now, by the size of their microbatch. Thread-safe."""
 
-    def __init__(self, program: Program, weights: Weights, over: Over) -> None:
-        super().__init__(program, weights, over)
+    def __init__(self, program: Program, weights: Weights, sides: Sides) -> None:
+        super().__init__(program, weights, sides)
         self._idle: defaultdict[tuple[int, int | None], deque[Pass]] = defaultdict(deque)
         self._lanes: defaultdict[int, Spaces] = defaultdict(partial(Spaces, kept=True))
 
@@ -62,7 +61,7 @@ class Idle(Source):
             return self._idle[n, lane].pop()
         except IndexError:
             spaces = None if lane is None else self._lanes[lane]
-            return Pass(self.program, self._params(), self._over, kept=True, spaces=spaces)
+            return Pass(self.program, self._params(), self._sides, kept=True, spaces=spaces)
 
     def give(self, used: Pass, lane: int | None = None) -> None:
         self._idle[used.size, lane].append(used)
@@ -74,12 +73,13 @@ class Idle(Source):
 class Learning(Idle):
     """For one run at a time, each with weights of its own; the last ones stay where passes read them."""
 
-    def __init__(self, program: Program, over: Over) -> None:
-        super().__init__(program, program.weights({}), over)
+    def __init__(self, program: Program, sides: Sides, packing: Sides) -> None:
+        super().__init__(program, program.weights({}), sides)
+        self._packs = packing.map if program.parameters >= MANY else map
         self._lock = Lock()
         self._own: dict[str, dict[str, Any]] = {}  # what each op's kernel packs
         self._packed: dict[str, Params] = {}
-        self._packing: list[Call] = []
+        self._packing: list[list[Call]] = []  # of each op
         self._filled_from: Weights | None = None
 
     def begin(self, weights: Weights) -> bool:
@@ -121,33 +121,35 @@ class Learning(Idle):
             else:
                 packed, calls = op.packed(own, weights.tensors, moves=True)
                 self._own[op.output], self._packed[op.output] = own, packed
-                self._packing += calls
-        make(self._packing)
+                self._packing += [calls] if calls else []
+        for _ in self._packs(make, self._packing):
+            pass
         self._filled_from = weights
 
 
 class Plans:
     """Of the programs that were used last, in inference with the same weights. Thread-safe."""
 
-    def __init__(self) -> None:
-        self._lock = Lock()
+    def __init__(self, packing: Sides = ONE) -> None:
+        self._lock, self._packing = Lock(), packing
         self._known: OrderedDict[tuple[int, Any], Idle] = OrderedDict()
 
-    def of(self, program: Program, weights: Weights, dtype: np.dtype[Any], over: Over = map) -> Source:
+    def of(self, program: Program, weights: Weights, dtype: np.dtype[Any], sides: Sides = ONE) -> Source:
         """Kept passes: for training at once, else from the second time on, for what comes once need not be kept."""
         if not program.planned:
-            return Source(program, weights, over)
+            return Source(program, weights, sides)
         backward = program.want.backward
         at = id(program), dtype if backward else id(weights)  # held, so that nothing else gets their ids
         with self._lock:
             known = self._known.get(at)
             again = known is not None or program.want.train
             if known is None:
-                known = self._known[at] = Learning(program, over) if backward else Idle(program, weights, over)
+                known = Learning(program, sides, self._packing) if backward else Idle(program, weights, sides)
+                self._known[at] = known
                 while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
                     self._known.popitem(last=False)
             self._known.move_to_end(at)
-        return known if again and known.begin(weights) else Source(program, weights, over)
+        return known if again and known.begin(weights) else Source(program, weights, sides)
 
     def rest(self) -> None:
         """No run with gradients follows soon."""

@@ -47,6 +47,7 @@ class Program:
     outputs: tuple[tuple[str, str], ...]  # (what was asked for, the value that holds it)
     gradients: tuple[tuple[str, str], ...]  # (with respect to what, the value that holds it)
     want: Want
+    parameters: int = 0  # numbers in all of the network's
     planned: int = 0  # bytes that a plan of it keeps, about (see plans.py); 0 where it is not worth one
 
     def weights(self, tensors: Params, known: dict[Op, Params] | None = None) -> "Weights":
@@ -125,7 +126,8 @@ def prepare(network: Network, n: int, want: Want, *, fuse: bool = True) -> Progr
     size = NUMBER * _held(network, max(sizes), planned, backward=want.backward)
     together = len(sizes) if len(segments) > 1 else 1  # microbatches that wait for each other have a plan each
     kept = size * together if size <= PLANNED_BYTES else 0
-    return Program(segments, sizes, logits, tuple(asked.items()), tuple(gradients.items()), want, kept)
+    given = tuple(asked.items()), tuple(gradients.items())
+    return Program(segments, sizes, logits, *given, want, network.parameter_count, kept)
 
 
 def _held(network: Network, n: int, ops: list[Op], *, backward: bool) -> int:

@@ -21,7 +21,16 @@ Call = Callable[[], Any]
 Empty = Callable[[Shape, Any], Array]  # like np.empty
 Plan = tuple[Array, list[Call]]  # a buffer, and the calls that fill it from what the operands hold then
 WHOLE = -1  # the part of a plan that all its parts read
-SIDES = 4  # parts that may be made at once
+
+
+class Sides(NamedTuple):
+    """Parts that may be made at once, and an ordered map over threads that does it."""
+
+    most: int
+    map: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+
+
+ONE = Sides(1, map)  # after the other
 
 
 class Backward(NamedTuple):
@@ -70,7 +79,7 @@ class Run(NamedTuple):
     random: Callable[[], "np.random.Generator"]
     empty: Empty  # memory for results
     space: Callable[[int], WorkSpace]  # for a part of the plan (or WHOLE), from its start; others may run beside it
-    map: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]] = map  # ordered; over threads that idle
+    sides: Sides = ONE  # threads that idle
     overwrite: bool = False  # the first operand is nobody else's any more
     spend: bool = False  # dL/dy is nobody else's
     moves: bool = False  # other arrays may lie in the parameters when the calls are made again

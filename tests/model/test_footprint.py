@@ -11,7 +11,6 @@ import pytest
 
 from convserve_model import Engine, Network, Snapshot, Training
 from convserve_model.kernels.costs import STRIP
-from convserve_model.protocols import SIDES
 
 PLAIN = [
     {"type": "conv2d", "out_channels": 16, "kernel_size": 3, "padding": 1}, {"type": "relu"},
@@ -19,7 +18,7 @@ PLAIN = [
     {"type": "max_pool2d", "kernel_size": 2}, {"type": "flatten"}, {"type": "linear", "out_features": 4},
 ]  # fmt: skip
 NORMAL = [*PLAIN[:1], {"type": "batch_norm2d"}, *PLAIN[1:3], {"type": "batch_norm2d"}, *PLAIN[3:]]
-FEW_BYTES = 2 * SIDES * STRIP * 4  # work space of both threads
+FEW_BYTES = 8 * STRIP * 4  # work space of both threads
 
 
 class Stopped(Exception): ...

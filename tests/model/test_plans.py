@@ -13,9 +13,10 @@ from convserve_model import Engine, Network, Snapshot, Training, plans
 from convserve_model.executor import Executor
 from convserve_model.memory import Values
 from convserve_model.passes import Pass
-from convserve_model.plans import MOST, MOST_BYTES, Idle, Over, Plans
+from convserve_model.plans import MOST, MOST_BYTES, Idle, Plans
 from convserve_model.pool import Pool
 from convserve_model.prepare import Program, Want, Weights, microbatch, prepare
+from convserve_model.protocols import ONE, Sides
 from tests.model.engine_cases import NETWORK, rows, start
 from tests.model.random_networks import case
 from tests.model.sketch import Array, Draw
@@ -37,8 +38,8 @@ def drawn(network: Network, n: int, seed: int) -> Array:
     return Draw(seed, n).array((n, *network.input), -1.0, 1.0).astype(np.float32)
 
 
-def kept(program: Program, weights: Weights, over: Over = map) -> Pass:
-    return Pass(program, weights.packed, over, kept=True)
+def kept(program: Program, weights: Weights, sides: Sides = ONE) -> Pass:
+    return Pass(program, weights.packed, sides, kept=True)
 
 
 def comes_again(plans: Plans, program: Program, weights: Weights) -> bool:
@@ -56,7 +57,7 @@ def test_a_kept_pass_gives_the_bits_of_fresh_ones(network: Network, n: int) -> N
         with np.errstate(all="ignore"):
             ours = kept(program, weights)
             found = [ours.infer(x) for x in inputs]
-            fresh = [Pass(program, weights.packed, map, kept=False).infer(x) for x in inputs]
+            fresh = [Pass(program, weights.packed, kept=False).infer(x) for x in inputs]
         for one, other in zip(found, fresh, strict=True):
             assert [array.tobytes() for array in one] == [array.tobytes() for array in other]
 
@@ -297,7 +298,7 @@ def test_parts_of_a_plan_run_side_by_side() -> None:
     """Blocks of rows of one image on several threads, each with work space of its own: the bits of one thread."""
     program, weights = prepared(LARGE, 1, LARGE.last.name)
     x, pool = drawn(LARGE, 1, 2), Pool(3)
-    (alone,), (shared,) = (kept(program, weights, over).infer(x) for over in (map, pool.map))
+    (alone,), (shared,) = (kept(program, weights, sides).infer(x) for sides in (ONE, Sides(3, pool.map)))
     pool.close()
     assert alone.tobytes() == shared.tobytes()
 

@@ -2,7 +2,7 @@
 
 from convserve_model.kernels.costs import rows_of_strip
 from convserve_model.kernels.paths import Path
-from convserve_model.protocols import Adjoint, Array, Call, Empty, Plan, Run, Shape
+from convserve_model.protocols import ONE, Adjoint, Array, Call, Empty, Plan, Run, Shape
 from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
@@ -37,7 +37,7 @@ class Part:
             need_params=False,
             empty=lambda shape, dtype: place.empty(shape, dtype),
             space=lambda part: place.space,
-            map=map,
+            sides=ONE,
             overwrite=True,
         )
 

@@ -14,7 +14,7 @@ from convserve_model.calls import result, together
 from convserve_model.kernels.blocks import Block, Part, blocks, strips
 from convserve_model.kernels.costs import Shapes, cheapest, cheapest_shared, col2im_cost
 from convserve_model.kernels.differentiation import Differentiation, rotated
-from convserve_model.kernels.paths import Differentiable, Path
+from convserve_model.kernels.paths import Differentiable, Path, Turning
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.pooling import MaxPool
 from convserve_model.kernels.windows import Window
@@ -81,10 +81,8 @@ class Convolution:
             packed["columns"], more = Im2col(self.window, self.groups).pack(weight)
             calls += more
         elif need and self.input_path is not None:
-            turned = rotated(weight, self.groups)
-            straight = np.empty(turned.shape, weight.dtype)  # BLAS takes no negative strides
-            packed["input_path"], more = self.input_path.pack(straight.reshape(-1, *turned.shape[2:]))
-            calls += [partial(np.copyto, straight, turned), *more]
+            packed["input_path"], more = _turned(self.input_path, weight, self.groups)
+            calls += more
         if "bias" in w:
             bias, more = _still(w, "bias", moves)
             packed["bias"] = bias[:, None, None, None]
@@ -145,6 +143,16 @@ class Convolution:
         for pool in pools:
             final = (final[0], *pool.output(*final[1:3]), final[3])
         return shape, final, blocks(strips(self.path, self.groups, x[0], shape), merged, final[1])
+
+
+def _turned(path: Path, weight: Array, groups: int) -> Plan:
+    """Weights as the path of the input's gradient likes them."""
+    if isinstance(path, Turning):
+        return path.pack_turned(weight)
+    turned = rotated(weight, groups)
+    straight = np.empty(turned.shape, weight.dtype)  # BLAS takes no negative strides
+    packed, calls = path.pack(straight.reshape(-1, *turned.shape[2:]))
+    return packed, [partial(np.copyto, straight, turned), *calls]
 
 
 def _still(w: Params, name: str, moves: bool) -> Plan:

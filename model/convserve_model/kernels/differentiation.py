@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from convserve_model.calls import contiguous, given, in_order, together
+from convserve_model.calls import contiguous, given, together
 from convserve_model.kernels.blocks import Part, strips
 from convserve_model.kernels.paths import Differentiable, Path
 from convserve_model.kernels.paths.im2col import Im2col
@@ -120,7 +120,7 @@ class Differentiation:
 
     def _summed(self, of: Strip, rows: list[range]) -> tuple[Array | None, list[Call]]:
         """The sum of the strips' gradients, in order; the strips side by side, or each added before the next one."""
-        total, ordered = None, in_order(self.run.map)
+        total, ordered = None, self.run.sides.most == 1
         parts: list[list[Call]] = []
         adding: list[Call] = []
         for number, some in enumerate(rows):

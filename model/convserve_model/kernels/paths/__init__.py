@@ -1,6 +1,6 @@
 """Ways to form a convolution's products: output rows from a strip of x, and some the weight's gradient."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Plan, Shape
@@ -27,6 +27,15 @@ class Path(Protocol):
 
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """The calls that fill out [Cout,rows,wo,N]."""
+        ...
+
+
+@runtime_checkable
+class Turning(Path, Protocol):
+    """A path that needs no copy of the weights turned by half a turn."""
+
+    def pack_turned(self, weight: Array) -> Plan:
+        """`pack` of what `rotated` makes of [Cout,Cin,kh,kw], without groups."""
         ...
 
 

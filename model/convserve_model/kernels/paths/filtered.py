@@ -27,14 +27,21 @@ class Filtered:
 
     def pack(self, weight: Array) -> Plan:
         """[Cout,C,3,3] -> U [points,1,Cout,3*C]."""
-        (cout, c), transform = weight.shape[:2], along(OUTPUTS, weight.dtype).weight.T
-        points = np.empty((cout, c, TAPS, INPUTS), weight.dtype)
-        packed = np.empty((INPUTS, cout, TAPS, c), weight.dtype)
-        calls: list[Call] = [
-            partial(np.matmul, weight, transform, points),
-            partial(np.copyto, packed, points.transpose(3, 0, 2, 1)),
-        ]
-        return packed.reshape(INPUTS, 1, cout, -1), calls
+        packed, calls = self._packed(along(OUTPUTS, weight.dtype).weight, weight.transpose(3, 0, 2, 1))
+        return packed.reshape(INPUTS, 1, len(weight), -1), calls
+
+    def pack_turned(self, weight: Array) -> Plan:
+        """U [points,1,C,3*Cout] of the weights turned by half a turn: transforms turned the other way do it."""
+        down = weight[:, :, ::-1].transpose(3, 2, 0, 1)
+        packed, calls = self._packed(along(OUTPUTS, weight.dtype).turned, down)
+        return packed.reshape(INPUTS, 1, -1, weight.shape[1]).swapaxes(2, 3), calls
+
+    def _packed(self, transform: Array, taps: Array) -> Plan:
+        """Of taps [3 across,...]."""
+        across = np.empty(taps.shape, taps.dtype)
+        packed = np.empty((INPUTS, *taps.shape[1:]), taps.dtype)
+        product = partial(np.matmul, transform, across.reshape(TAPS, -1), packed.reshape(INPUTS, -1))
+        return packed, [partial(np.copyto, across, taps), product]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N], with zeros beyond the borders: [h,inputs,C,tiles across,N]."""

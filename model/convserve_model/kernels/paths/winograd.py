@@ -8,7 +8,7 @@ and Gregg, "Error analysis and improving the accuracy of Winograd convolution fo
 """
 
 from fractions import Fraction
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from math import prod
 from typing import Any
 
@@ -38,9 +38,17 @@ class Winograd:
 
     def pack(self, weight: Array) -> Plan:
         """[Cout,C,3,3] -> U [points,Cout,C]."""
-        g, taps = transforms(self.tile, weight.dtype).weight, weight.reshape(-1, TAPS * TAPS, copy=False)
-        packed = np.empty((len(g), len(taps)), weight.dtype)
-        return packed.reshape(-1, *weight.shape[:2]), [partial(np.matmul, g, taps.T, packed)]
+        return self._packed(transforms(self.tile, weight.dtype).weight, weight)
+
+    def pack_turned(self, weight: Array) -> Plan:
+        """U [points,C,Cout] of the weights turned by half a turn: transforms turned the other way do it."""
+        packed, calls = self._packed(transforms(self.tile, weight.dtype).turned, weight)
+        return packed.transpose(0, 2, 1), calls
+
+    def _packed(self, transform: Array, weight: Array) -> Plan:
+        taps = weight.reshape(-1, TAPS * TAPS, copy=False)
+        packed = np.empty((len(transform), len(taps)), weight.dtype)
+        return packed.reshape(-1, *weight.shape[:2]), [partial(np.matmul, transform, taps.T, packed)]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
@@ -118,6 +126,11 @@ class Transforms:
     input: Array
     weight: Array
     output: Array
+
+    @cached_property
+    def turned(self) -> Array:
+        """What gives the points of taps in reverse order."""
+        return self.weight[:, ::-1].copy()
 
 
 @cache
