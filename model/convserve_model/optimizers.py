@@ -112,8 +112,8 @@ class SGD:
             if self.nesterov:
                 g += self.momentum * move
                 move = g
-        np.multiply(move, rate, out=g)
-        np.subtract(p, g, out=out)
+        np.multiply(move, rate, out=out)  # not over g, which need not go back to memory
+        np.subtract(p, out, out=out)
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,8 @@ class Moments:
 
     def combine(self, parts: list[Array]) -> tuple[Array, Callable[[Array], list[Array]]]:
         """The whole batch's [mean, biased variance, count], and its adjoint."""
+        if len(parts) == 1:
+            return _alone(parts[0])
         counts, sums, squares = np.array(parts).swapaxes(0, 1)  # [M,C] each
         total = np.add.reduce(counts, 0)
         mean = np.add.reduce(sums, 0) / total
@@ -83,6 +85,20 @@ class Moments:
             "running_var": running_var,
             "num_batches_tracked": np.asarray(batches, np.int64),
         }
+
+
+def _alone(part: Array) -> tuple[Array, Callable[[Array], list[Array]]]:
+    """What `Moments.combine` gives for a part that is all of the batch."""
+    count, value = part[0, 0], part[[1, 2, 0]]
+    value[:2] /= count
+
+    def adjoint(dvalue: Array) -> list[Array]:
+        dpart = dvalue[[2, 0, 1]]
+        dpart /= count
+        dpart[0] = 0
+        return [dpart]
+
+    return value, adjoint
 
 
 @dataclass(frozen=True)
