@@ -14,6 +14,7 @@ from convserve_model.calls import result, together
 from convserve_model.kernels.blocks import Block, Part, blocks, strips
 from convserve_model.kernels.costs import Shapes, cheapest, cheapest_shared, col2im_cost
 from convserve_model.kernels.differentiation import Differentiation, rotated
+from convserve_model.kernels.parameters import Parameter, fixed
 from convserve_model.kernels.paths import Differentiable, Path, Turning
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.pooling import MaxPool
@@ -73,10 +74,9 @@ class Convolution:
 
     def pack(self, w: Params, *, need: bool, moves: bool) -> tuple[Params, list[Call]]:
         """Weights as the paths like them."""
-        weight, calls = _still(w, "weight", moves)
+        weight = Parameter(w, "weight", moves=moves)
         packed: dict[str, Any] = {"shape": weight.shape}
-        packed["path"], more = self.path.pack(weight)
-        calls += more
+        packed["path"], calls = self.path.pack(weight)
         if need and self.input_path is None:
             packed["columns"], more = Im2col(self.window, self.groups).pack(weight)
             calls += more
@@ -84,7 +84,7 @@ class Convolution:
             packed["input_path"], more = _turned(self.input_path, weight, self.groups)
             calls += more
         if "bias" in w:
-            bias, more = _still(w, "bias", moves)
+            bias, more = Parameter(w, "bias", moves=moves).still()
             packed["bias"] = bias[:, None, None, None]
             calls += more
         return packed, calls
@@ -145,19 +145,11 @@ class Convolution:
         return shape, final, blocks(strips(self.path, self.groups, x[0], shape), merged, final[1])
 
 
-def _turned(path: Path, weight: Array, groups: int) -> Plan:
+def _turned(path: Path, weight: Parameter, groups: int) -> Plan:
     """Weights as the path of the input's gradient likes them."""
     if isinstance(path, Turning):
         return path.pack_turned(weight)
-    turned = rotated(weight, groups)
-    straight = np.empty(turned.shape, weight.dtype)  # BLAS takes no negative strides
-    packed, calls = path.pack(straight.reshape(-1, *turned.shape[2:]))
-    return packed, [partial(np.copyto, straight, turned), *calls]
-
-
-def _still(w: Params, name: str, moves: bool) -> Plan:
-    """A parameter where it lies, or where it will be copied to each time."""
-    if not moves:
-        return w[name], []
-    own = np.empty_like(w[name])
-    return own, [lambda: np.copyto(own, w[name])]
+    cout, c, *size = weight.shape
+    straight = np.empty((groups, c, cout // groups, *size), weight.dtype)  # BLAS takes no negative strides
+    packed, calls = path.pack(fixed(straight.reshape(-1, *straight.shape[2:])))
+    return packed, [lambda: np.copyto(straight, rotated(weight.now(), groups)), *calls]

@@ -2,6 +2,7 @@
 
 from typing import Protocol, runtime_checkable
 
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Plan, Shape
 from convserve_model.workspace import WorkSpace
@@ -13,7 +14,7 @@ class Path(Protocol):
     @property
     def window(self) -> Window: ...
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[Cout,Cin/g,kh,kw] as `correlate` needs it, once for many strips; a view where that will do."""
         ...
 
@@ -34,7 +35,7 @@ class Path(Protocol):
 class Turning(Path, Protocol):
     """A path that needs no copy of the weights turned by half a turn."""
 
-    def pack_turned(self, weight: Array) -> Plan:
+    def pack_turned(self, weight: Parameter) -> Plan:
         """`pack` of what `rotated` makes of [Cout,Cin,kh,kw], without groups."""
         ...
 

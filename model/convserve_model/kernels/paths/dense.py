@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Pair, Plan
 from convserve_model.values import dataclass
@@ -22,14 +23,14 @@ class Dense:
     groups: int
     size: Pair
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[Cout,C/g,kh,kw] -> [g,Cout/g*ho*wo,C/g*H*W]."""
         cout, c = weight.shape[:2]
         outputs, inputs, taps = joined(self.window, self.size)
         matrix = np.zeros((cout, prod(self.window.output(*self.size)), c, prod(self.size)), weight.dtype)
-        values = weight.reshape(cout, c, -1, copy=False).transpose(2, 0, 1)
 
         def join() -> None:
+            values = weight.now().reshape(cout, c, -1, copy=False).transpose(2, 0, 1)
             matrix[:, outputs, :, inputs] = values[taps]
 
         return matrix.reshape(self.groups, -1, c * matrix.shape[3]), [join]

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from convserve_model.calls import contiguous
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Pair, Plan, Shape
 from convserve_model.values import dataclass
@@ -24,14 +25,14 @@ class Depthwise:
     window: Window
     columns: int
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[C,1,kh,kw] -> T [C,1,1,block,kh*width]: a band for each row of the window."""
-        (kh, kw), (block, width), c = self.window.size, self.block, len(weight)
+        (kh, kw), (block, width), c = self.window.size, self.block, weight.shape[0]
         matrix = np.zeros((c, block, kh, width), weight.dtype)
         bc, bo, bi, bw = matrix.strides
         steps = (bc, bo + self.window.stride[1] * bw, bi, self.window.dilation[1] * bw)
         band = np.ndarray((c, block, kh, kw), weight.dtype, matrix, 0, steps)
-        return matrix.reshape(c, 1, 1, block, kh * width), [partial(np.copyto, band, weight)]
+        return matrix.reshape(c, 1, 1, block, kh * width), [lambda: np.copyto(band, weight.now())]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""

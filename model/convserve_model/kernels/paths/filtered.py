@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from convserve_model.kernels.parameters import Parameter, copied
 from convserve_model.kernels.paths.winograd import TAPS, along
 from convserve_model.kernels.windows import Window, inside
 from convserve_model.protocols import Array, Call, Plan
@@ -25,23 +26,18 @@ class Filtered:
 
     window: Window
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[Cout,C,3,3] -> U [points,1,Cout,3*C]."""
-        packed, calls = self._packed(along(OUTPUTS, weight.dtype).weight, weight.transpose(3, 0, 2, 1))
-        return packed.reshape(INPUTS, 1, len(weight), -1), calls
+        (cout, c), transform = weight.shape[:2], along(OUTPUTS, weight.dtype).weight
+        across, calls = copied(weight, np.empty((TAPS, cout, TAPS, c), weight.dtype), 3, 0, 2, 1)
+        return _products(transform, across, calls).reshape(INPUTS, 1, cout, -1), calls
 
-    def pack_turned(self, weight: Array) -> Plan:
+    def pack_turned(self, weight: Parameter) -> Plan:
         """U [points,1,C,3*Cout] of the weights turned by half a turn: transforms turned the other way do it."""
-        down = weight[:, :, ::-1].transpose(3, 2, 0, 1)
-        packed, calls = self._packed(along(OUTPUTS, weight.dtype).turned, down)
-        return packed.reshape(INPUTS, 1, -1, weight.shape[1]).swapaxes(2, 3), calls
-
-    def _packed(self, transform: Array, taps: Array) -> Plan:
-        """Of taps [3 across,...]."""
-        across = np.empty(taps.shape, taps.dtype)
-        packed = np.empty((INPUTS, *taps.shape[1:]), taps.dtype)
-        product = partial(np.matmul, transform, across.reshape(TAPS, -1), packed.reshape(INPUTS, -1))
-        return packed, [partial(np.copyto, across, taps), product]
+        (cout, c), transform = weight.shape[:2], along(OUTPUTS, weight.dtype).turned
+        across = np.empty((TAPS, TAPS, cout, c), weight.dtype)
+        _, calls = copied(weight, across[:, ::-1], 3, 2, 0, 1)
+        return _products(transform, across, calls).reshape(INPUTS, 1, -1, c).swapaxes(2, 3), calls
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N], with zeros beyond the borders: [h,inputs,C,tiles across,N]."""
@@ -80,3 +76,10 @@ class Filtered:
             target = out[:, :, j::OUTPUTS]
             calls.append(partial(np.copyto, target, results[:, j].swapaxes(0, 1)[:, :, : target.shape[2]]))
         return calls
+
+
+def _products(transform: Array, across: Array, calls: list[Call]) -> Array:
+    """U of taps [3 across,...], after the calls so far."""
+    packed = np.empty((INPUTS, *across.shape[1:]), across.dtype)
+    calls.append(partial(np.matmul, transform, across.reshape(TAPS, -1), packed.reshape(INPUTS, -1)))
+    return packed

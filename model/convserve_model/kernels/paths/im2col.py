@@ -9,6 +9,7 @@ from math import prod
 
 import numpy as np
 
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Plan
 from convserve_model.values import dataclass
@@ -24,9 +25,10 @@ class Im2col:
     window: Window
     groups: int = 1
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[Cout,C/g,kh,kw] -> [g,Cout/g,CKK/g]."""
-        return weight.reshape(self.groups, weight.shape[0] // self.groups, -1, copy=False), []
+        still, calls = weight.still()
+        return still.reshape(self.groups, len(still) // self.groups, -1, copy=False), calls
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from convserve_model.kernels.parameters import Parameter, copied
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Plan
 from convserve_model.values import dataclass
@@ -23,11 +24,11 @@ class RowWise:
 
     window: Window
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[Cout,C,kh,kw] -> [Cout,kh*kw*C]."""
-        turned = weight.transpose(0, 2, 3, 1)
-        packed = np.empty(turned.shape, weight.dtype)
-        return packed.reshape(len(weight), -1), [partial(np.copyto, packed, turned)]
+        cout, c, kh, kw = weight.shape
+        packed, calls = copied(weight, np.empty((cout, kh, kw, c), weight.dtype), 0, 2, 3, 1)
+        return packed.reshape(cout, -1), calls
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.paths.shifts import Shifts
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Plan
@@ -21,13 +22,13 @@ class Runs:
     window: Window
     groups: int = 1
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[Cout,C/g,kh,kw] -> [g,Cout/g,CKK/g], taps in the order of their groups."""
         cout, c, kh, kw = weight.shape
         packed, start = np.empty((cout, c, kh * kw), weight.dtype), 0
-        calls: list[Call] = []
+        still, calls = weight.still()
         for down, across in Shifts(self.window).groups:
-            part = weight[:, :, down, across]
+            part = still[:, :, down, across]
             taps = part.shape[2] * part.shape[3]
             calls.append(partial(np.copyto, packed[:, :, start : start + taps].reshape(part.shape, copy=False), part))
             start += taps

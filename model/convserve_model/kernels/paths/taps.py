@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.paths.shifts import Shifts
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Plan
@@ -17,9 +18,10 @@ class Taps:
 
     window: Window
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[C,1,kh,kw] -> [C,kh,kw]."""
-        return weight[:, 0], []
+        still, calls = weight.still()
+        return still[:, 0], calls
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N], as planes."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Pair, Plan
 from convserve_model.values import dataclass
@@ -36,19 +37,22 @@ class Winograd:
         mh, mw = self.tile
         return mh + TAPS - 1, mw + TAPS - 1
 
-    def pack(self, weight: Array) -> Plan:
+    def pack(self, weight: Parameter) -> Plan:
         """[Cout,C,3,3] -> U [points,Cout,C]."""
         return self._packed(transforms(self.tile, weight.dtype).weight, weight)
 
-    def pack_turned(self, weight: Array) -> Plan:
+    def pack_turned(self, weight: Parameter) -> Plan:
         """U [points,C,Cout] of the weights turned by half a turn: transforms turned the other way do it."""
         packed, calls = self._packed(transforms(self.tile, weight.dtype).turned, weight)
         return packed.transpose(0, 2, 1), calls
 
-    def _packed(self, transform: Array, weight: Array) -> Plan:
-        taps = weight.reshape(-1, TAPS * TAPS, copy=False)
-        packed = np.empty((len(transform), len(taps)), weight.dtype)
-        return packed.reshape(-1, *weight.shape[:2]), [partial(np.matmul, transform, taps.T, packed)]
+    def _packed(self, transform: Array, weight: Parameter) -> Plan:
+        packed = np.empty((len(transform), prod(weight.shape[:2])), weight.dtype)
+
+        def pack() -> None:
+            np.matmul(transform, weight.now().reshape(-1, TAPS * TAPS, copy=False).T, packed)
+
+        return packed.reshape(-1, *weight.shape[:2]), [pack]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
