@@ -102,10 +102,11 @@ class Engine:
             train=train,
         )
         grads = {name: np.zeros(network.specs[name].shape, snapshot.dtype) for name in params}
-        result = self._run(
-            network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0), grads=grads,
-            check=check,
-        )  # fmt: skip
+        with self._executor.differentiating():
+            result = self._run(
+                network, snapshot, x, want, loss=loss, target=target, cotangent=cotangent, key=(seed, 0), grads=grads,
+                check=check,
+            )  # fmt: skip
         found = {
             "loss": np.array([result.loss], snapshot.dtype),
             **{layer: result.outputs[name] for layer, name in zip(layers, names, strict=True)},
@@ -118,11 +119,12 @@ class Engine:
         self, network: Network, snapshot: Snapshot, x: Array, cotangent: Array, *, of: str = "x"
     ) -> tuple[Array, Array]:
         """(what `x` or a layer holds [N,...], the gradient of sum(cotangent * logits) with respect to it)."""
-        if of == "x":
-            return x, self._run(network, snapshot, x, Want(values=("x",)), cotangent=cotangent).gradients["x"]
-        names = _layers(network, (of,))
-        result = self._run(network, snapshot, x, Want(outputs=names, values=names), cotangent=cotangent)
-        return result.outputs[names[0]], result.gradients[names[0]]
+        names = () if of == "x" else _layers(network, (of,))
+        with self._executor.differentiating():
+            want = Want(outputs=names, values=names or ("x",))
+            result = self._run(network, snapshot, x, want, cotangent=cotangent)
+        (gradient,) = result.gradients.values()
+        return result.outputs[names[0]] if names else x, gradient
 
     def train(
         self,
@@ -168,12 +170,10 @@ class Engine:
         check: Check = nothing,
     ) -> Iterator[tuple[Snapshot, float]]:
         """One optimizer step for each (x [N,C,H,W], y): the state after it, and its loss."""
-        try:
+        with self._executor.differentiating():
             for x, y in pieces:
                 snapshot, loss = self._step(network, training, snapshot, x, y, seed, check)
                 yield snapshot, loss
-        finally:
-            self._executor.rest()
 
     def check_targets(self, network: Network, training: Training, y: Array, n: int, batch_size: int) -> Array:
         """y as the loss takes it, where n rows can be trained on in batches of this size; else what does not fit."""

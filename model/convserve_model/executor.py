@@ -3,7 +3,8 @@
 Microbatches and every sum over them follow the batch's order, so the bits do not depend on the number of threads.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -77,9 +78,13 @@ class Executor:
         finally:
             source.end()
 
-    def rest(self) -> None:
-        """No run with gradients follows soon: what large programs keep is given back."""
-        self._plans.rest()
+    @contextmanager
+    def differentiating(self) -> Iterator[None]:
+        """Around runs with gradients: what large programs keep is given back after the last of them."""
+        try:
+            yield
+        finally:
+            self._plans.rest()
 
     def _infer(self, program: Program, source: Source, x: Array, check: Check) -> dict[str, Array]:
         def infer(rows: slice) -> list[Array]:

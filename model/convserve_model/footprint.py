@@ -10,10 +10,11 @@ from convserve_model.prepare import NUMBER, microbatch
 def footprint(network: Network, n: int, threads: int, *, backward: bool, whole: bool) -> int:
     """Bytes of x, of the activations that are there at once, and of the gradients of a backward pass.
 
-    With `whole`, as batch norm needs in training, all of the batch is there at once, else a microbatch a thread.
+    With `whole`, as batch norm needs in training, all of the batch is there at once, else microbatches of two sizes a
+    thread.
     """
     image, parameters, most = _sizes(network)
-    held = n if whole else min(n, threads * most)
+    held = n if whole else min(n, 2 * threads * most)
     values = held * image * 3 // 2 if backward else held * image
     return NUMBER * (n * prod(network.input) + values + (3 * parameters if backward else 0))
 
@@ -21,4 +22,4 @@ def footprint(network: Network, n: int, threads: int, *, backward: bool, whole: 
 @lru_cache(maxsize=256)
 def _sizes(network: Network) -> tuple[int, int, int]:
     """Activations of an image, parameters, and images of the largest microbatch."""
-    return sum(map(prod, network.shapes.values())), network.parameter_count, microbatch(network) * 3 // 2
+    return sum(map(prod, network.shapes.values())), network.parameter_count, microbatch(network) * 5 // 4

@@ -135,14 +135,14 @@ class Plans:
         self._known: OrderedDict[tuple[int, Any], Idle] = OrderedDict()
 
     def of(self, program: Program, weights: Weights, dtype: np.dtype[Any], sides: Sides = ONE) -> Source:
-        """Kept passes: for training at once, else from the second time on, for what comes once need not be kept."""
+        """Kept passes; in inference from the second time on, for what comes once need not be kept."""
         if not program.planned:
             return Source(program, weights, sides)
         backward = program.want.backward
         at = id(program), dtype if backward else id(weights)  # held, so that nothing else gets their ids
         with self._lock:
             known = self._known.get(at)
-            again = known is not None or program.want.train
+            again = known is not None or backward
             if known is None:
                 known = Learning(program, sides, self._packing) if backward else Idle(program, weights, sides)
                 self._known[at] = known

@@ -10,7 +10,7 @@ from convserve_model.network import Network
 from convserve_model.ops import Op
 from convserve_model.protocols import Kernel, Params
 
-MICROBATCH = 16, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
+MICROBATCH = 32, 1024  # images at least and at most: fewer lose to calls and short runs, more to the cache
 NUMBER = 4  # bytes of a float32
 PLANNED_BYTES = 256 << 20  # of what a plan keeps, where it is worth keeping
 PACKED = 12  # times a kernel's weights: as they are packed for the output and for the input's gradient, and gradients
@@ -146,8 +146,9 @@ def microbatch(network: Network) -> int:
 
 
 def cuts(n: int, size: int) -> tuple[int, ...]:
-    """Microbatch sizes for a batch of n, about `size` each: they differ by at most one."""
-    m = max(1, round(n / size))
+    """Microbatch sizes for a batch of n, about `size` each, or half where there would be one; they differ by at most
+    one."""
+    m = max(1, round(n / size), min(2, round(2 * n / size)))
     return tuple(n // m + (i < n % m) for i in range(m))
 
 
