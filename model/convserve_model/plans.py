@@ -37,9 +37,6 @@ class Source:
         """The run is over."""
         trim()
 
-    def rest(self) -> None:
-        """No run with other weights follows soon."""
-
 
 class Idle(Source):
     """Passes of one program and its weights that nobody uses now, by the size of their microbatch. Thread-safe."""
@@ -55,6 +52,14 @@ class Idle(Source):
 
     def end(self) -> None:
         """They stay."""
+
+    def rest(self) -> None:
+        """No run follows soon."""
+
+    @property
+    def held(self) -> int:
+        """Bytes, about."""
+        return self.program.planned
 
     def take(self, n: int, lane: int | None = None) -> Pass:
         try:
@@ -81,11 +86,17 @@ class Learning(Idle):
         self._packed: dict[str, Params] = {}
         self._packing: list[list[Call]] = []  # of each op
         self._filled_from: Weights | None = None
+        self._rests = False
+
+    @property
+    def held(self) -> int:
+        return 0 if self._rests else self.program.planned
 
     def begin(self, weights: Weights) -> bool:
         if not self._lock.acquire(blocking=False):
             return False
         try:
+            self._rests = False
             self._fill(weights)
         except BaseException:
             self._lock.release()
@@ -103,6 +114,7 @@ class Learning(Idle):
             for idle in self._idle.values():
                 for this in idle:
                     this.rest()
+            self._rests = True
         finally:
             self._lock.release()
 
@@ -159,4 +171,4 @@ class Plans:
             source.rest()
 
     def _bytes(self) -> int:
-        return sum(idle.program.planned for idle in self._known.values())
+        return sum(idle.held for idle in self._known.values())

@@ -130,6 +130,25 @@ def test_large_plans_give_their_memory_back_once_the_steps_end(most: int, monkey
     assert touched() is (most > 0)
 
 
+def test_large_plans_that_rest_leave_room() -> None:
+    """Others may come between two runs of steps: what holds nothing is kept."""
+    plans, dtype = Plans(), np.dtype(np.float32)
+    program = replace(
+        prepare(NETWORK, 4, Want(params=frozenset(NETWORK.parameters), train=True)), planned=MOST_BYTES + 1
+    )
+    weights = program.weights(start().weights())
+    first = plans.of(program, weights, dtype)
+    first.end()
+    plans.rest()
+    small = prepared(FIXED[0], 1, FIXED[0].last.name)
+    plans.of(*small, dtype)
+    again = plans.of(program, weights, dtype)
+    assert again is first
+    plans.of(*prepared(FIXED[0], 1, FIXED[0].last.name), dtype)  # it is under way now, and too large beside others
+    again.end()
+    assert plans.of(program, weights, dtype) is not first
+
+
 def test_gradients_have_the_type_of_the_weights() -> None:
     """One engine, asked for the same in float32 and in float64 by turns."""
     engine, training = Engine(), Training()
