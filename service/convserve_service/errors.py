@@ -16,10 +16,11 @@ RequestError             a mistake in the request that no other package knows
 import math
 
 import orjson
-from flask import Flask, Response
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from convserve_model import ModelError, NonFiniteError
+from convserve_model.errors import told
 from convserve_service.logs import log
 from convserve_service.noted import noted
 from convserve_service.store import errors as store
@@ -140,8 +141,11 @@ def answer(error: Exception) -> Response:
 def _of_http(error: HTTPException) -> Response:
     status = error.code or 500
     message = HTTP_MESSAGES.get(status, error.description or error.name)
+    allow = ", ".join(sorted(error.valid_methods or ())) if isinstance(error, MethodNotAllowed) else ""
+    if allow:
+        message = f"this address takes {allow}, not {told(request.method)}"
     response = _reply(status, message, HTTP_CODES.get(status, "http_error"), None)
-    if status == 405 and (allow := error.get_response().headers.get("Allow")):
+    if allow:
         response.headers["Allow"] = allow
     return response
 

@@ -179,7 +179,7 @@ ROWS: dict[str, tuple[str, Any, dict[str, str], int, str, str]] = {
     "infer on no version": ("POST versions/99/infer", {"inputs": [X]}, {}, 404, "version_not_found", "versions"),
     "limit out of range": ("GET versions?limit=0", None, {}, 400, "invalid_request", "1 to 1000"),
     "no such verb": ("POST nothing", None, {}, 404, "not_found", "README"),
-    "wrong method": ("PATCH infer", None, {}, 405, "method_not_allowed", ""),
+    "wrong method": ("PATCH infer", None, {}, 405, "method_not_allowed", "OPTIONS, POST, not 'PATCH'"),
     "model name": (f"PUT {NEW}A", SIMPLE_CNN, {}, 400, "invalid_request", "a-z"),
     "another specification": ("PUT ", simple(seed=9), {}, 409, "model_exists", "another specification"),
     "PUT with If-Match": ("PUT ", SIMPLE_CNN, {"If_Match": "1"}, 400, "invalid_request", "If-Match"),
