@@ -74,12 +74,14 @@ class Moments:
 
     def update(self, buffers: Params, value: Array) -> dict[str, Array]:
         """PyTorch's running statistics: unbiased variance; momentum None is the cumulative average."""
-        mean, variance, count = value
+        count = value[2, 0]
         batches = buffers["num_batches_tracked"] + 1
         factor = 1.0 / float(batches) if self.momentum is None else self.momentum
-        before = [buffers["running_mean"], buffers["running_var"]]
-        moved = (1 - factor) * np.array(before, np.float64) + factor * np.array([mean, variance * count / (count - 1)])
-        running_mean, running_var = moved.astype(before[0].dtype)
+        moved = value[:2] * factor
+        moved[1] *= count / (count - 1)
+        for row, name in zip(moved, ("running_mean", "running_var"), strict=True):
+            row += np.multiply(buffers[name], 1 - factor, dtype=np.float64)
+        running_mean, running_var = moved.astype(buffers["running_mean"].dtype)
         return {
             "running_mean": running_mean,
             "running_var": running_var,
@@ -89,12 +91,13 @@ class Moments:
 
 def _alone(part: Array) -> tuple[Array, Callable[[Array], list[Array]]]:
     """What `Moments.combine` gives for a part that is all of the batch."""
-    count, value = part[0, 0], part[[1, 2, 0]]
-    value[:2] /= count
+    count, value = part[0, 0], np.empty_like(part)
+    np.divide(part[1:], count, value[:2])
+    value[2] = count
 
     def adjoint(dvalue: Array) -> list[Array]:
-        dpart = dvalue[[2, 0, 1]]
-        dpart /= count
+        dpart = np.empty_like(dvalue)
+        np.divide(dvalue[:2], count, dpart[1:])
         dpart[0] = 0
         return [dpart]
 
