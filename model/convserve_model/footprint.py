@@ -3,8 +3,12 @@
 from functools import lru_cache
 from math import prod
 
+from convserve_model.layers.pooling import MaxPool2d
+from convserve_model.layers.structure import Dropout
 from convserve_model.network import Network
 from convserve_model.prepare import NUMBER, microbatch
+
+NOTING = MaxPool2d, Dropout  # layers that note as much as they give: what was the largest, what was left
 
 
 def footprint(network: Network, n: int, threads: int, *, backward: bool, whole: bool) -> int:
@@ -13,13 +17,14 @@ def footprint(network: Network, n: int, threads: int, *, backward: bool, whole: 
     With `whole`, as batch norm needs in training, all of the batch is there at once, else microbatches of two sizes a
     thread.
     """
-    image, parameters, most = _sizes(network)
+    image, masks, parameters, most = _sizes(network)
     held = n if whole else min(n, 2 * threads * most)
-    values = held * image * 3 // 2 if backward else held * image
+    values = held * (image + masks) * 3 // 2 if backward else held * image
     return NUMBER * (n * prod(network.input) + values + (3 * parameters if backward else 0))
 
 
 @lru_cache(maxsize=256)
-def _sizes(network: Network) -> tuple[int, int, int]:
-    """Activations of an image, parameters, and images of the largest microbatch."""
-    return sum(map(prod, network.shapes.values())), network.parameter_count, microbatch(network) * 5 // 4
+def _sizes(network: Network) -> tuple[int, int, int, int]:
+    """Activations of an image, what their layers note for backward, parameters, images of the largest microbatch."""
+    masks = sum(prod(network.shapes[node.name]) for node in network.nodes if isinstance(node.layer, NOTING))
+    return sum(map(prod, network.shapes.values())), masks, network.parameter_count, microbatch(network) * 5 // 4

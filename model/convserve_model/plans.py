@@ -53,14 +53,6 @@ class Idle(Source):
     def end(self) -> None:
         """They stay."""
 
-    def rest(self) -> None:
-        """No run follows soon."""
-
-    @property
-    def held(self) -> int:
-        """Bytes, about."""
-        return self.program.planned
-
     def take(self, n: int, lane: int | None = None) -> Pass:
         try:
             return self._idle[n, lane].pop()
@@ -86,17 +78,11 @@ class Learning(Idle):
         self._packed: dict[str, Params] = {}
         self._packing: list[list[Call]] = []  # of each op
         self._filled_from: Weights | None = None
-        self._rests = False
-
-    @property
-    def held(self) -> int:
-        return 0 if self._rests else self.program.planned
 
     def begin(self, weights: Weights) -> bool:
         if not self._lock.acquire(blocking=False):
             return False
         try:
-            self._rests = False
             self._fill(weights)
         except BaseException:
             self._lock.release()
@@ -107,14 +93,13 @@ class Learning(Idle):
         self._lock.release()
 
     def rest(self) -> None:
-        """What is large gives its memory back, until the next run."""
-        if self.program.planned <= MOST_BYTES or not self._lock.acquire(blocking=False):
+        """Gives the memory of values back, until the next run; nothing while one is under way."""
+        if not self._lock.acquire(blocking=False):
             return
         try:
             for idle in self._idle.values():
                 for this in idle:
                     this.rest()
-            self._rests = True
         finally:
             self._lock.release()
 
@@ -140,11 +125,13 @@ class Learning(Idle):
 
 
 class Plans:
-    """Of the programs that were used last, in inference with the same weights. Thread-safe."""
+    """Of the programs that were used last, in inference with the same weights, and of the last large one with
+    gradients. Thread-safe."""
 
     def __init__(self, packing: Sides = ONE) -> None:
         self._lock, self._packing = Lock(), packing
         self._known: OrderedDict[tuple[int, Any], Idle] = OrderedDict()
+        self._large: dict[tuple[int, Any], Learning] = {}
 
     def of(self, program: Program, weights: Weights, dtype: np.dtype[Any], sides: Sides = ONE) -> Source:
         """Kept passes; in inference from the second time on, for what comes once need not be kept."""
@@ -153,22 +140,34 @@ class Plans:
         backward = program.want.backward
         at = id(program), dtype if backward else id(weights)  # held, so that nothing else gets their ids
         with self._lock:
-            known = self._known.get(at)
+            known = self._large.get(at) or self._known.get(at)
             again = known is not None or backward
             if known is None:
-                known = Learning(program, sides, self._packing) if backward else Idle(program, weights, sides)
-                self._known[at] = known
-                while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
-                    self._known.popitem(last=False)
-            self._known.move_to_end(at)
+                known = self._add(at, program, weights, sides)
+            elif at in self._known:
+                self._known.move_to_end(at)
         return known if again and known.begin(weights) else Source(program, weights, sides)
 
     def rest(self) -> None:
         """No run with gradients follows soon."""
         with self._lock:
-            known = list(self._known.values())
-        for source in known:
+            large = list(self._large.values())
+        for source in large:
             source.rest()
 
+    def _add(self, at: tuple[int, Any], program: Program, weights: Weights, sides: Sides) -> Idle:
+        """In place of those that were used longest ago."""
+        if not program.want.backward:
+            added = Idle(program, weights, sides)
+        else:
+            added = learning = Learning(program, sides, self._packing)
+            if program.planned > MOST_BYTES:
+                self._large = {at: learning}
+                return learning
+        self._known[at] = added
+        while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
+            self._known.popitem(last=False)
+        return added
+
     def _bytes(self) -> int:
-        return sum(idle.held for idle in self._known.values())
+        return sum(idle.program.planned for idle in self._known.values())

@@ -46,8 +46,7 @@ class Pool:
                 job.others.get()
             yield from job.ready()
         except BaseException:
-            while job.take() is not None:  # nobody shall begin what is left
-                pass
+            job.stop()
             raise
 
     def _work(self) -> None:
@@ -84,6 +83,14 @@ class Job:
         except BaseException as error:
             self._results[position] = Failure(error)
         return True
+
+    def stop(self) -> None:
+        """Nobody begins what is left, and nobody is at it any more: what it works on may be somebody else's next."""
+        begun = len(self.items)
+        while self.take() is not None:
+            begun -= 1
+        while self._given + len(self._results) < begun:
+            self.others.get()
 
     def ready(self) -> Iterator[Any]:
         """The results that are next in order; the first failure is raised."""

@@ -18,6 +18,8 @@ PLAIN = [
     {"type": "max_pool2d", "kernel_size": 2}, {"type": "flatten"}, {"type": "linear", "out_features": 4},
 ]  # fmt: skip
 NORMAL = [*PLAIN[:1], {"type": "batch_norm2d"}, *PLAIN[1:3], {"type": "batch_norm2d"}, *PLAIN[3:]]
+WIDE = {"type": "max_pool2d", "kernel_size": 3, "stride": 1, "padding": 1}
+NOTING = [*NORMAL[:3], WIDE, WIDE, WIDE, *([{"type": "dropout", "p": 0.1}] * 3), *NORMAL[-3:]]
 FEW_BYTES = 8 * STRIP * 4  # work space of both threads
 
 
@@ -40,7 +42,7 @@ def run(engine: Engine, layers: list[dict[str, Any]], n: int, what: str, check: 
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux forgets a process's peak")
-@pytest.mark.parametrize("layers", [PLAIN, NORMAL], ids=["plain", "batch norm"])
+@pytest.mark.parametrize("layers", [PLAIN, NORMAL, NOTING], ids=["plain", "batch norm", "masks"])
 @pytest.mark.parametrize("n", [16, 400])
 @pytest.mark.parametrize("what", ["infer", "evaluate", "gradients", "train"])
 def test_a_run_takes_at_most_what_is_said(what: str, n: int, layers: list[dict[str, Any]]) -> None:

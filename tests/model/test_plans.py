@@ -104,7 +104,8 @@ def spoil(executor: Executor) -> None:
 
 
 def kept_passes(executor: Executor) -> list[Pass]:
-    return [this for source in executor._plans._known.values() for idle in source._idle.values() for this in idle]
+    sources = [*executor._plans._known.values(), *executor._plans._large.values()]
+    return [this for source in sources for idle in source._idle.values() for this in idle]
 
 
 def values_of(this: Pass) -> Values:
@@ -130,23 +131,21 @@ def test_large_plans_give_their_memory_back_once_the_steps_end(most: int, monkey
     assert touched() is (most > 0)
 
 
-def test_large_plans_that_rest_leave_room() -> None:
-    """Others may come between two runs of steps: what holds nothing is kept."""
-    plans, dtype = Plans(), np.dtype(np.float32)
-    program = replace(
-        prepare(NETWORK, 4, Want(params=frozenset(NETWORK.parameters), train=True)), planned=MOST_BYTES + 1
-    )
-    weights = program.weights(start().weights())
-    first = plans.of(program, weights, dtype)
+def test_a_large_plan_and_small_ones_leave_each_other_alone() -> None:
+    """One large program is kept, whatever else comes between its steps."""
+    plans, dtype, want = Plans(), np.dtype(np.float32), Want(params=frozenset(NETWORK.parameters), train=True)
+    large = [replace(prepare(NETWORK, 4, want), planned=MOST_BYTES + 1) for _ in range(2)]
+    weights = [program.weights(start().weights()) for program in large]
+    first = plans.of(large[0], weights[0], dtype)
     first.end()
-    plans.rest()
     small = prepared(FIXED[0], 1, FIXED[0].last.name)
-    plans.of(*small, dtype)
-    again = plans.of(program, weights, dtype)
-    assert again is first
-    plans.of(*prepared(FIXED[0], 1, FIXED[0].last.name), dtype)  # it is under way now, and too large beside others
-    again.end()
-    assert plans.of(program, weights, dtype) is not first
+    assert not comes_again(plans, *small)
+    assert comes_again(plans, *small)
+    assert plans.of(large[0], weights[0], dtype) is first
+    first.end()
+    plans.of(large[1], weights[1], dtype).end()
+    assert plans.of(large[0], weights[0], dtype) is not first
+    assert comes_again(plans, *small)
 
 
 def test_gradients_have_the_type_of_the_weights() -> None:

@@ -1,5 +1,6 @@
 """Threads that share items: every result once and in order, and failures as a caller expects them."""
 
+import threading
 import time
 from collections.abc import Iterator
 
@@ -48,3 +49,21 @@ def test_items_may_map_themselves(pool: Pool) -> None:
     """No thread waits for an item that nobody has begun, so none waits for ever."""
     rows = pool.map(lambda row: list(pool.map(lambda column: row * column, range(5))), range(6))
     assert list(rows) == [[row * column for column in range(5)] for row in range(6)]
+
+
+def test_nobody_is_at_an_item_any_more_when_the_failure_is_raised() -> None:
+    """What the others work on may be somebody else's next."""
+    pool, caller, begun, done = Pool(2), threading.get_ident(), threading.Event(), threading.Event()
+
+    def work(_: int) -> None:
+        if threading.get_ident() == caller:
+            begun.wait()
+            raise ValueError("stop")
+        begun.set()
+        time.sleep(0.1)
+        done.set()
+
+    with pytest.raises(ValueError, match="stop"):
+        list(pool.map(work, range(20)))
+    assert done.is_set()
+    pool.close()
