@@ -5,7 +5,7 @@ Microbatches and every sum over them follow the batch's order, so the bits do no
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from operator import methodcaller
 from typing import NamedTuple
 
 import numpy as np
@@ -119,16 +119,16 @@ class Executor:
 
         crossed = []
         for at, op in enumerate(program.barriers):
-            each(partial(_forward, at=at))
+            each(methodcaller("forward", at))
             crossed.append(_cross(op, passes))
         each(finish)
         if program.want.backward:
             for at in reversed(range(last)):
                 _back(program.barriers[at].output, passes, crossed[at][1])
-                each(partial(_backward, at=at))
+                each(methodcaller("backward", at))
         return _result(
             batch,
-            [batch.end(this, index % count) for index, this in enumerate(passes)],
+            map(batch.end, passes),
             {op.layer: whole for op, (whole, _) in zip(program.barriers, crossed, strict=True)},
         )
 
@@ -178,18 +178,10 @@ class Batch:
         if self.program.want.backward:
             this.backward(len(self.program.barriers))
 
-    def end(self, this: Pass, lane: int | None = None) -> Done:
+    def end(self, this: Pass) -> Done:
         done = this.done()
-        self.source.give(this, lane)
+        self.source.give(this)
         return done
-
-
-def _forward(this: Pass, at: int) -> None:
-    this.forward(at)
-
-
-def _backward(this: Pass, at: int) -> None:
-    this.backward(at)
 
 
 def _cross(op: Op, passes: list[Pass]) -> tuple[Array, Callable[[Array], list[Array]]]:

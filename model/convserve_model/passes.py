@@ -32,8 +32,8 @@ class Pass:
 
     A pass that is `kept` can begin again, with other inputs of the same shapes: what it planned the first time is then
     only carried out, on buffers that stay where they are. `weights` are what each op computes with, by its output;
-    other arrays may lie there the next time (see `Kernel.plan`). Its work space may be another pass's too, if they are
-    never under way at once.
+    other arrays may lie there the next time (see `Kernel.plan`). Passes of one lane are never under way at once, and
+    may share work space.
     """
 
     def __init__(
@@ -43,8 +43,10 @@ class Pass:
         sides: Sides = ONE,
         *,
         kept: bool,
+        lane: int | None = None,
         spaces: Spaces | None = None,
     ) -> None:
+        self.lane = lane
         self.values: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}  # with respect to values
         self._program, self._weights, self._sides, self._kept = program, weights, sides, kept

@@ -30,7 +30,7 @@ class Source:
         """For a microbatch of n. Passes of one lane are never under way at once."""
         return Pass(self.program, self._weights.packed, self._sides, kept=False)
 
-    def give(self, used: Pass, lane: int | None = None) -> None:
+    def give(self, used: Pass) -> None:
         """Back, once nobody needs what it holds."""
 
     def end(self) -> None:
@@ -58,10 +58,10 @@ class Idle(Source):
             return self._idle[n, lane].pop()
         except IndexError:
             spaces = None if lane is None else self._lanes[lane]
-            return Pass(self.program, self._params(), self._sides, kept=True, spaces=spaces)
+            return Pass(self.program, self._params(), self._sides, kept=True, lane=lane, spaces=spaces)
 
-    def give(self, used: Pass, lane: int | None = None) -> None:
-        self._idle[used.size, lane].append(used)
+    def give(self, used: Pass) -> None:
+        self._idle[used.size, used.lane].append(used)
 
     def _params(self) -> dict[str, Params]:
         return self._weights.packed
@@ -159,11 +159,11 @@ class Plans:
         """In place of those that were used longest ago."""
         if not program.want.backward:
             added = Idle(program, weights, sides)
+        elif program.planned <= MOST_BYTES:
+            added = Learning(program, sides, self._packing)
         else:
-            added = learning = Learning(program, sides, self._packing)
-            if program.planned > MOST_BYTES:
-                self._large = {at: learning}
-                return learning
+            self._large = {at: Learning(program, sides, self._packing)}
+            return self._large[at]
         self._known[at] = added
         while len(self._known) > MOST or (len(self._known) > 1 and self._bytes() > MOST_BYTES):
             self._known.popitem(last=False)

@@ -1,11 +1,10 @@
 """A parameter as packing reads it."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from convserve_model.protocols import Array, Params, Plan, Shape
+from convserve_model.protocols import Array, Call, Params, Plan, Shape
 
 
 class Parameter:
@@ -31,16 +30,11 @@ class Parameter:
         self._still = own = np.empty(self.shape, self.dtype)
         return own, [lambda: np.copyto(own, self.now())]
 
+    def copying(self, place: Array, *axes: int) -> Call:
+        """To `place`, with its axes in this order."""
+        return lambda: np.copyto(place, self.now().transpose(axes))
+
 
 def fixed(value: Array) -> Parameter:
     """One that lies where it is."""
     return Parameter({"": value}, "", moves=False)
-
-
-def copied(parameter: Parameter, place: Array, *axes: int) -> Plan:
-    """The parameter in `place` whenever the call is made, with its axes in this order."""
-    return place, [partial(_copy, parameter, place, axes)]
-
-
-def _copy(parameter: Parameter, place: Array, axes: tuple[int, ...]) -> None:
-    np.copyto(place, parameter.now().transpose(axes))

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from convserve_model.kernels.parameters import Parameter, copied
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.paths.winograd import TAPS, along
 from convserve_model.kernels.windows import Window, inside
 from convserve_model.protocols import Array, Call, Plan
@@ -29,15 +29,17 @@ class Filtered:
     def pack(self, weight: Parameter) -> Plan:
         """[Cout,C,3,3] -> U [points,1,Cout,3*C]."""
         (cout, c), transform = weight.shape[:2], along(OUTPUTS, weight.dtype).weight
-        across, calls = copied(weight, np.empty((TAPS, cout, TAPS, c), weight.dtype), 3, 0, 2, 1)
-        return _products(transform, across, calls).reshape(INPUTS, 1, cout, -1), calls
+        across = np.empty((TAPS, cout, TAPS, c), weight.dtype)
+        packed, product = _transformed(transform, across)
+        return packed.reshape(INPUTS, 1, cout, -1), [weight.copying(across, 3, 0, 2, 1), product]
 
     def pack_turned(self, weight: Parameter) -> Plan:
         """U [points,1,C,3*Cout] of the weights turned by half a turn: transforms turned the other way do it."""
         (cout, c), transform = weight.shape[:2], along(OUTPUTS, weight.dtype).turned
         across = np.empty((TAPS, TAPS, cout, c), weight.dtype)
-        _, calls = copied(weight, across[:, ::-1], 3, 2, 0, 1)
-        return _products(transform, across, calls).reshape(INPUTS, 1, -1, c).swapaxes(2, 3), calls
+        packed, product = _transformed(transform, across)
+        turned = packed.reshape(INPUTS, 1, -1, c).swapaxes(2, 3)
+        return turned, [weight.copying(across[:, ::-1], 3, 2, 0, 1), product]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N], with zeros beyond the borders: [h,inputs,C,tiles across,N]."""
@@ -78,8 +80,7 @@ class Filtered:
         return calls
 
 
-def _products(transform: Array, across: Array, calls: list[Call]) -> Array:
-    """U of taps [3 across,...], after the calls so far."""
+def _transformed(transform: Array, across: Array) -> tuple[Array, Call]:
+    """U of taps [3 across,...], and the call that fills it."""
     packed = np.empty((INPUTS, *across.shape[1:]), across.dtype)
-    calls.append(partial(np.matmul, transform, across.reshape(TAPS, -1), packed.reshape(INPUTS, -1)))
-    return packed
+    return packed, partial(np.matmul, transform, across.reshape(TAPS, -1), packed.reshape(INPUTS, -1))

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from convserve_model.kernels.parameters import Parameter, copied
+from convserve_model.kernels.parameters import Parameter
 from convserve_model.kernels.windows import Window
 from convserve_model.protocols import Array, Call, Empty, Plan
 from convserve_model.values import dataclass
@@ -27,8 +27,8 @@ class RowWise:
     def pack(self, weight: Parameter) -> Plan:
         """[Cout,C,kh,kw] -> [Cout,kh*kw*C]."""
         cout, c, kh, kw = weight.shape
-        packed, calls = copied(weight, np.empty((cout, kh, kw, c), weight.dtype), 0, 2, 3, 1)
-        return packed.reshape(cout, -1), calls
+        packed = np.empty((cout, kh, kw, c), weight.dtype)
+        return packed.reshape(cout, -1), [weight.copying(packed, 0, 2, 3, 1)]
 
     def strip(self, x: Array, rows: range, space: WorkSpace) -> Plan:
         """What these output rows see of x [C,H,W,N]."""
