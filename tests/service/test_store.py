@@ -281,6 +281,24 @@ def test_want_of_means_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             look()
 
 
+@pytest.mark.parametrize("writable", [True, False])
+def test_an_unreadable_file_is_lost_where_the_disk_is_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    """EIO of one file; where the disk takes nothing either, the file may be there again with it."""
+    blobs = Blobs(tmp_path)
+    blob = blobs.write([b"data"])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "refused")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    if not writable:
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(BlobLost if writable else StoreUnavailable):
+        blobs.map(blob.name)
+
+
 def test_damage_is_told(tmp_path: Path) -> None:
     """Other bytes, none, or no file among others."""
     blobs = Blobs(tmp_path)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from convserve_service.store.errors import BlobLost, StoreFull, StoreUnavailable
 
-LOST = {errno.ENOENT, errno.EIO, errno.EUCLEAN, errno.ENODATA}
+UNREADABLE = {errno.EIO, errno.EUCLEAN, errno.ENODATA}
 
 
 class Blob(NamedTuple):
@@ -110,7 +110,7 @@ class Blobs:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        """A file that is gone, empty or unreadable is lost; one of a folder that is not there is not.
+        """A file that is empty, or alone gone or unreadable, is lost; one of a disk that failed as a whole is not.
 
         Nor does want of memory or of descriptors say anything about it.
         """
@@ -119,7 +119,8 @@ class Blobs:
         except ValueError as error:  # an empty file cannot be mapped
             raise BlobLost("the file is empty") from error
         except OSError as error:
-            if error.errno in LOST and (error.errno != errno.ENOENT or self._there()):
+            gone, unreadable = error.errno == errno.ENOENT, error.errno in UNREADABLE
+            if (gone and self._there()) or (unreadable and self.probe() is None):
                 raise BlobLost(str(error)) from error
             raise StoreUnavailable(f"the store cannot read ({error.strerror}); mend that and repeat") from error
 
