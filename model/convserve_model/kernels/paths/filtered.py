@@ -70,14 +70,19 @@ class Filtered:
         products = space.empty((rows, points, cout, length), out.dtype)
         results = space.empty((rows, OUTPUTS, cout, length // n, n), out.dtype)
         transform = along(OUTPUTS, out.dtype).output
-        calls: list[Call] = [
+        return [
             partial(np.matmul, packed, seen, products.transpose(1, 0, 2, 3)),
             partial(np.matmul, transform, products.reshape(rows, points, -1), results.reshape(rows, OUTPUTS, -1)),
+            *(partial(np.copyto, target, result) for target, result in _placed(out, results.transpose(2, 0, 3, 1, 4))),
         ]
-        for j in range(OUTPUTS):
-            target = out[:, :, j::OUTPUTS]
-            calls.append(partial(np.copyto, target, results[:, j].swapaxes(0, 1)[:, :, : target.shape[2]]))
-        return calls
+
+
+def _placed(out: Array, results: Array) -> list[tuple[Array, Array]]:
+    """Views of out [Cout,rows,wo,N] and of results [Cout,rows,tiles across,outputs,N] that hold the same."""
+    if results.size == out.size:
+        return [(out.reshape(results.shape, copy=False), results)]
+    phases = [(out[:, :, j::OUTPUTS], results[:, :, :, j]) for j in range(OUTPUTS)]
+    return [(phase, result[:, :, : phase.shape[2]]) for phase, result in phases]
 
 
 def _transformed(transform: Array, across: Array) -> tuple[Array, Call]:

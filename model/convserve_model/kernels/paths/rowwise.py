@@ -36,13 +36,11 @@ class RowWise:
 
     def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """[C,h,w,N] -> [h,kw,C,wo*N+GAP]: each input row for each horizontal tap; the gap is not filled."""
-        kw, sw, dw = self.window.size[1], self.window.stride[1], self.window.dilation[1]
-        c, h, w, n = strip.shape
-        wo = (w - dw * (kw - 1) - 1) // sw + 1
-        columns = space.empty((h, kw, c, wo * n + GAP), strip.dtype)
-        taps = columns[..., : wo * n].reshape(h, kw, c, wo, n, copy=False)
-        seen = (strip[:, :, j * dw : j * dw + sw * (wo - 1) + 1 : sw].transpose(1, 0, 2, 3) for j in range(kw))
-        return columns, [partial(np.copyto, taps[:, j], tap) for j, tap in enumerate(seen)]
+        (_, kw), (_, sw), (_, dw) = self.window.size, self.window.stride, self.window.dilation
+        seen = Window((1, kw), (1, sw), (0, 0), (1, dw)).view(strip)[:, 0].transpose(2, 1, 0, 3, 4)
+        *lines, wo, n = seen.shape
+        columns = space.empty((*lines, wo * n + GAP), strip.dtype)
+        return columns, [partial(np.copyto, columns[..., : wo * n].reshape(seen.shape, copy=False), seen)]
 
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """operand -> out [Cout,rows,wo,N]."""

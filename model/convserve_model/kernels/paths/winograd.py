@@ -60,54 +60,38 @@ class Winograd:
 
     def operand(self, strip: Array, space: WorkSpace) -> Plan:
         """V [C,points,tiles*N]: the tiles' inputs, transformed."""
-        (mh, mw), (c, h, w, n) = self.tile, strip.shape
-        th, tw = (h - TAPS + 1) // mh, (w - TAPS + 1) // mw
-        ah, aw = self.inputs
-        points = space.empty((c, ah * aw, th * tw * n), strip.dtype)
+        seen = Window(self.inputs, self.tile, (0, 0)).view(strip)
+        points = space.empty((len(strip), prod(self.inputs), seen[0, 0, 0].size), strip.dtype)
         start = space.used
-        tiles = space.empty((c, ah, aw, th, tw, n), strip.dtype)
+        tiles = space.empty(seen.shape, strip.dtype)
         space.used = start  # nobody reads the tiles after this
-        calls: list[Call] = [
-            partial(np.copyto, tiles[:, i, j], strip[:, i : i + mh * (th - 1) + 1 : mh, j : j + mw * (tw - 1) + 1 : mw])
-            for i in range(ah)
-            for j in range(aw)
+        transform = transforms(self.tile, strip.dtype).input
+        return points, [
+            partial(np.copyto, tiles, seen),
+            partial(np.matmul, transform, tiles.reshape(points.shape), points),
         ]
-        calls.append(partial(np.matmul, transforms(self.tile, strip.dtype).input, tiles.reshape(points.shape), points))
-        return points, calls
 
     def correlate(self, packed: Array, operand: Array, out: Array, space: WorkSpace) -> list[Call]:
         """V -> out [Cout,rows,wo,N]."""
-        (mh, mw), cout = self.tile, len(out)
-        products = space.empty((cout, *operand.shape[1:]), out.dtype)
-        tiles = space.empty((cout, mh * mw, operand.shape[2]), out.dtype)
-        calls: list[Call] = [
+        products = space.empty((len(out), *operand.shape[1:]), out.dtype)
+        tiles = space.empty((len(out), prod(self.tile), operand.shape[2]), out.dtype)
+        return [
             partial(np.matmul, packed, operand.transpose(1, 0, 2), products.transpose(1, 0, 2)),
             partial(np.matmul, transforms(self.tile, out.dtype).output, products, tiles),
+            *(partial(np.copyto, target, tile) for target, tile in self._placed(out, tiles)),
         ]
-        tiles = tiles.reshape(cout, mh, mw, *self._tiles(out), out.shape[-1])
-        for i in range(mh):
-            for j in range(mw):
-                target = out[:, i::mh, j::mw]
-                calls.append(partial(np.copyto, target, tiles[:, i, j, : target.shape[1], : target.shape[2]]))
-        return calls
 
     def weight_gradient(self, operand: Array, dout: Array, space: WorkSpace, empty: Empty) -> Plan:
         """dU [points,C,Cout]."""
-        mh, mw = self.tile
-        (cout, rows, wo, n), (c, points, _) = dout.shape, operand.shape
-        th, tw = self._tiles(dout)
+        (c, points, tiles), cout = operand.shape, len(dout)
         gradient = empty((points, c, cout), dout.dtype)
-        dproducts = space.empty((cout, points, th * tw * n), dout.dtype)
-        dtiles = space.empty((cout, mh, mw, th, tw, n), dout.dtype)
-        calls: list[Call] = [] if rows == th * mh and wo == tw * mw else [partial(dtiles.fill, 0)]
-        for i in range(mh):
-            for j in range(mw):
-                source = dout[:, i::mh, j::mw]
-                calls.append(partial(np.copyto, dtiles[:, i, j, : source.shape[1], : source.shape[2]], source))
+        dproducts = space.empty((cout, points, tiles), dout.dtype)
+        dtiles = space.empty((cout, prod(self.tile), tiles), dout.dtype)
         adjoint = transforms(self.tile, dout.dtype).output.T
         return gradient, [
-            *calls,
-            partial(np.matmul, adjoint, dtiles.reshape(cout, mh * mw, -1), dproducts),
+            *([partial(dtiles.fill, 0)] if dtiles.size > dout.size else []),
+            *(partial(np.copyto, tile, source) for source, tile in self._placed(dout, dtiles)),
+            partial(np.matmul, adjoint, dtiles, dproducts),
             partial(np.matmul, operand.transpose(1, 0, 2), dproducts.transpose(1, 2, 0), gradient),
         ]
 
@@ -117,10 +101,15 @@ class Winograd:
         cout, c = shape[:2]
         return (g.T @ total.reshape(len(total), -1)).reshape(-1, c, cout).transpose(2, 1, 0).reshape(shape)
 
-    def _tiles(self, out: Array) -> Pair:
-        """Of an output: down and across."""
-        (mh, mw), (_, rows, wo, _) = self.tile, out.shape
-        return -(-rows // mh), -(-wo // mw)
+    def _placed(self, out: Array, tiles: Array) -> list[tuple[Array, Array]]:
+        """Views of an output and of its tiles [Cout,mh*mw,tiles*N] that hold the same: one of all, where tiles fit."""
+        (mh, mw), (cout, rows, wo, n) = self.tile, out.shape
+        tiles = tiles.reshape(cout, mh, mw, -(-rows // mh), -(-wo // mw), n)
+        if tiles.size == out.size:
+            fitting = out.reshape(cout, rows // mh, mh, wo // mw, mw, n, copy=False)
+            return [(fitting.transpose(0, 2, 4, 1, 3, 5), tiles)]
+        phases = [(out[:, i::mh, j::mw], tiles[:, i, j]) for i in range(mh) for j in range(mw)]
+        return [(phase, tile[:, : phase.shape[1], : phase.shape[2]]) for phase, tile in phases]
 
 
 @dataclass(frozen=True)
