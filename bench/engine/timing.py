@@ -10,7 +10,7 @@ from bench.engine.plan import Plan
 from bench.engine.remote import Remote
 
 Round = dict[str, float]
-SETTLE = 0.005  # idle threads of the last side spin for a while
+SETTLE = 0.15  # idle threads of the last side spin for a while: ONNX Runtime's for a tenth of a second
 LONG = 0.3  # such a call needs no other to warm it
 MOST_CALLS = 5000
 
