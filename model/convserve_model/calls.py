@@ -22,9 +22,9 @@ def done(plan: Plan) -> Array:
     return y
 
 
-def together(run: Run, parts: list[list[Call]]) -> list[Call]:
-    """Parts that may be made side by side, as many at once as the run has sides."""
-    count = min(run.sides.most, len(parts))
+def together(run: Run, parts: list[list[Call]], *, taken: bool = False) -> list[Call]:
+    """Parts that may be made side by side, as many at once as the run has sides: dealt out, or taken one by one."""
+    count = len(parts) if taken else min(run.sides.most, len(parts))
     apart = [[call for part in parts[side::count] for call in part] for side in range(count)]
     return apart[0] if count == 1 else [partial(_side_by_side, run.sides.map, apart)]
 

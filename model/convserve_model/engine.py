@@ -170,10 +170,17 @@ class Engine:
         check: Check = nothing,
     ) -> Iterator[tuple[Snapshot, float]]:
         """One optimizer step for each (x [N,C,H,W], y): the state after it, and its loss."""
+        gradient = np.empty(snapshot.layout.size, snapshot.dtype)
+        grads = snapshot.layout.views(gradient)
         with self._executor.differentiating():
             for x, y in pieces:
-                snapshot, loss = self._step(network, training, snapshot, x, y, seed, check)
-                yield snapshot, loss
+                key = (seed, snapshot.step)
+                result = self._run(
+                    network, snapshot, x, _learning(network), loss=training.loss, target=y, key=key, grads=grads,
+                    check=check,
+                )  # fmt: skip
+                snapshot = self._learned(network, training, snapshot, gradient, result)
+                yield snapshot, result.loss
 
     def check_targets(self, network: Network, training: Training, y: Array, n: int, batch_size: int) -> Array:
         """y as the loss takes it, where n rows can be trained on in batches of this size; else what does not fit."""
@@ -209,21 +216,16 @@ class Engine:
         correct = np.bincount(wanted[hits], minlength=network.classes)
         return Evaluation(result.loss, len(x), float(hits.mean()), counts, correct)
 
-    def _step(
-        self, network: Network, training: Training, snapshot: Snapshot, x: Array, y: Array, seed: int, check: Check
-    ) -> tuple[Snapshot, float]:
-        gradient = np.empty(snapshot.layout.size, snapshot.dtype)
-        grads = snapshot.layout.views(gradient)
-        key = (seed, snapshot.step)
-        result = self._run(
-            network, snapshot, x, _learning(network), loss=training.loss, target=y, key=key, grads=grads, check=check
-        )
+    def _learned(
+        self, network: Network, training: Training, snapshot: Snapshot, gradient: Array, result: Result
+    ) -> Snapshot:
+        """The state after a step that had this gradient."""
         if not math.isfinite(result.loss):
             raise NonFiniteError(f"the loss of step {snapshot.step + 1} is {result.loss}; try a smaller learning rate")
-        return self._apply(training, snapshot, gradient, running(network, snapshot, result.moments)), result.loss
+        return self._apply(training, snapshot, gradient, running(network, snapshot, result.moments))
 
     def _apply(self, training: Training, snapshot: Snapshot, gradient: Array, buffers: Mapping[str, Array]) -> Snapshot:
-        return applied(training, snapshot, gradient, buffers, over=self._executor.pool.map)
+        return applied(training, snapshot, gradient, buffers, over=self._executor.over)
 
     def _run(
         self,

@@ -3,10 +3,10 @@
 Microbatches and every sum over them follow the batch's order, so the bits do not depend on the number of threads.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import methodcaller
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -38,10 +38,13 @@ class Executor:
     def __init__(self, threads: int = 1) -> None:
         threadpool_limits(1, user_api="blas")
         self.pool = Pool(threads)
-        self._sides = Sides(min(MOST_SIDES, threads), self.pool.map)
+        self._sides = Sides(min(MOST_SIDES, threads), self.pool.map, self.pool.begin if threads > 1 else None)
         self._plans = Plans(self._sides)
-        for _ in self.pool.map(_warm_up, range(threads)):
-            pass
+        self.over(_warm_up, range(threads))
+
+    def over(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        """An ordered map over the threads."""
+        return list(self.pool.map(function, items))
 
     def close(self) -> None:
         self.pool.close()
@@ -71,10 +74,7 @@ class Executor:
         try:
             if program.infers:
                 return Result(self._infer(program, source, x, check), 0.0, {}, {})
-            batch = Batch(program, source, x, loss, target, cotangent, key, grads or {}, check)
-            if program.barriers:
-                return self._together(batch)
-            return _result(batch, self.pool.map(batch.through, batch.all))
+            return self._carry_out(Batch(program, source, x, loss, target, cotangent, key, grads or {}, check))
         finally:
             source.end()
 
@@ -95,6 +95,16 @@ class Executor:
             return found
 
         return _joined(program.outputs, list(self.pool.map(infer, program.rows)))
+
+    def _carry_out(self, batch: "Batch") -> Result:
+        """Microbatches that do not know of each other, or meet; nobody works on them when it fails."""
+        try:
+            if batch.program.barriers:
+                return self._together(batch)
+            return _result(batch, self.pool.map(batch.through, batch.all))
+        except BaseException:
+            batch.stop()
+            raise
 
     def _together(self, batch: "Batch") -> Result:
         """All microbatches at once: they wait for each other at every barrier. Those of a lane come one by one."""
@@ -150,6 +160,7 @@ class Batch:
     ) -> None:
         self.program, self.source, self.check, self.grads = program, source, check, grads
         self.all = range(len(program.sizes))
+        self._passes: list[Pass] = []
         self.scale = 1.0  # of each loss in the mean
         if loss is not None and target is not None:
             self.scale = 1.0 / (len(x) * (_width(target) if loss.per_element else 1))
@@ -157,8 +168,14 @@ class Batch:
 
     def begin(self, index: int, lane: int | None = None) -> Pass:
         this = self.source.take(self.program.sizes[index], lane)
+        self._passes.append(this)
         this.begin(self._x[self.program.rows[index]], index=index, key=self._key, into={} if index else self.grads)
         return this
+
+    def stop(self) -> None:
+        """Nobody works on it any more."""
+        for this in self._passes:
+            this.stop()
 
     def through(self, index: int) -> Done:
         """A microbatch that waits for no other."""
@@ -176,6 +193,7 @@ class Batch:
         elif self._cotangent is not None:
             this.seed(turned_in(self._cotangent[rows]))
         if self.program.want.backward:
+            self.source.turn()
             this.backward(len(self.program.barriers))
 
     def end(self, this: Pass) -> Done:

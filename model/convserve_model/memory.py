@@ -1,6 +1,7 @@
 """Memory for values and gradients: new each time, or used again within a plan."""
 
 import math
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,6 +26,12 @@ class Fresh:
     def taken(self) -> list[Array]:
         return []
 
+    def hold(self) -> None:
+        pass
+
+    def let_go(self) -> None:
+        pass
+
     def give_back(self) -> None:
         pass
 
@@ -35,6 +42,7 @@ class Values:
     def __init__(self) -> None:
         self._mapped = [Mapped()]
         self._free: list[Array] = []
+        self._held: deque[list[Array]] = deque()
         self._own: set[int] = set()
         self._taken: list[Array] = []
 
@@ -60,12 +68,20 @@ class Values:
         used = {id(value.base) for value in kept}
         for memory in {id(memory): memory for memory in memories}.values():
             if memory is not None and id(memory) in self._own - used:
-                self._free.append(memory)
+                (self._held[-1] if self._held else self._free).append(memory)
 
     def taken(self) -> list[Array]:
         """The memory that was given since this was asked last."""
         taken, self._taken = self._taken, []
         return taken
+
+    def hold(self) -> None:
+        """What becomes free from now on is not used again before it is let go."""
+        self._held.append([])
+
+    def let_go(self) -> None:
+        """What became free after the first `hold`, but not after a second one."""
+        self._free += self._held.popleft()
 
     def give_back(self) -> None:
         """All of it to the kernel, until the next run."""

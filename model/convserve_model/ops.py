@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from convserve_model.calls import make
-from convserve_model.protocols import Call, Kernel, Packing, Params, Reduced
+from convserve_model.protocols import Kernel, Packed, Packing, Params, Reduced
 from convserve_model.values import dataclass
 
 
@@ -38,15 +38,16 @@ class Op:
 
     def weights(self, tensors: Params) -> Params:
         """What the kernel computes with: its own parameters and buffers, packed if it likes."""
-        params, calls = self.packed(self.own(tensors), tensors, moves=False)
-        make(calls)
+        params, calls, backward = self.packed(self.own(tensors), tensors, moves=False)
+        make([*calls, *backward])
         return params
 
-    def packed(self, own: Params, tensors: Params, *, moves: bool) -> tuple[Params, list[Call]]:
+    def packed(self, own: Params, tensors: Params, *, moves: bool) -> Packed:
         """The same once the calls are made, which read its `own` only, not those of followers; see `Packing`."""
-        params, calls = own, list[Call]()
+        packed = Packed(own, [])
         if self.packs:
-            params, calls = cast(Packing, self.kernel).pack(own, need=any(self.need), moves=moves)
+            packed = cast(Packing, self.kernel).pack(own, need=any(self.need), moves=moves)
         if self.followers:
-            params = {**params, "followers": [follower.weights(tensors) for follower in self.followers]}
-        return params, calls
+            followers = [follower.weights(tensors) for follower in self.followers]
+            packed = packed._replace(params={**packed.params, "followers": followers})
+        return packed

@@ -6,15 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+from convserve_model.beside import Beside
 from convserve_model.border import turned_in, turned_out
 from convserve_model.calls import make
 from convserve_model.losses import Loss
 from convserve_model.memory import Fresh, Values
 from convserve_model.ops import Op
 from convserve_model.prepare import Program
-from convserve_model.protocols import ONE, WHOLE, Adjoint, Array, Call, Params, Run, Sides
+from convserve_model.protocols import ONE, Adjoint, Array, Call, Later, Params, Run, Sides
 from convserve_model.randomness import Purpose, generator
-from convserve_model.workspace import Spaces, WorkSpace
+from convserve_model.workspace import Spaces
+
+MOST_BESIDE = 2  # gradients of parameters that are made beside what follows: each has work space of its own
 
 
 class Done(NamedTuple):
@@ -51,6 +54,7 @@ class Pass:
         self.gradients: dict[str, Array] = {}  # with respect to values
         self._program, self._weights, self._sides, self._kept = program, weights, sides, kept
         self._memory, self._spaces = Values() if kept else Fresh(), spaces or Spaces(kept=kept)
+        self._beside, self._waiting = Beside(sides), 0  # as of what is planned
         self._turn = Turn()
         self._puts: dict[tuple[str, str], Array] = {}
         self._forward: dict[int, list[Call]] = {}
@@ -139,6 +143,9 @@ class Pass:
         for op in reversed(self._program.segments[at]):
             calls += self._differentiate(op, adjoints.pop())
             self._memory.free(self._taken.pop(op.output), [*self.gradients.values(), *outputs])
+        if at == 0 or not self._kept:
+            make(waits := self._waits(self._waiting))
+            calls += waits
         return calls
 
     def _differentiate(self, op: Op, adjoint: Adjoint) -> list[Call]:
@@ -147,7 +154,9 @@ class Pass:
         dy = take(op.output, None)
         if dy is None or not (op.need_params or any(op.need)):
             return []
-        dxs, calls, dparams = adjoint(dy)
+        dxs, calls, dparams, later = adjoint(dy)
+        if later is not None:
+            calls = [*self._waits(self._waiting + 1 - MOST_BESIDE), *calls, self._begins(later)]
         gone = [dy]
         for name, dx in zip(op.inputs, dxs, strict=True):
             if dx is None:
@@ -164,6 +173,26 @@ class Pass:
             self._dparams.append((op, dparams))
         self._memory.release(gone, self.gradients.values())
         return calls if self._kept else []
+
+    def _begins(self, later: Later) -> Call:
+        """The call that begins this beside what follows, which leaves alone what it reads."""
+        self._waiting += 1
+        self._spaces.turn = 1 + self._spaces.turn % MOST_BESIDE
+        self._memory.hold()
+        return partial(self._beside.begin, later)
+
+    def _waits(self, count: int) -> list[Call]:
+        """Calls that wait for those that were begun first."""
+        waits: list[Call] = []
+        for _ in range(count):
+            waits.append(self._beside.wait)
+            self._waiting -= 1
+            self._memory.let_go()
+        return waits
+
+    def stop(self) -> None:
+        """It is given up: nobody works on it any more."""
+        self._beside.stop()
 
     def dwhole(self, name: str) -> Array | None:
         """The gradient of the whole of a barrier's value, as far as this microbatch goes."""
@@ -225,7 +254,8 @@ class Pass:
             need_params=op.need_params,
             random=partial(_random, op, self._turn),
             empty=self._memory.empty,
-            space=partial(_space, self._spaces, self._sides.most),
+            space=self._spaces,
+            apart=self._spaces.apart,
             sides=self._sides,
             overwrite=op.overwrite,
             spend=op.spend,
@@ -239,11 +269,6 @@ class Turn:
 
     index = 0
     key = 0, 0
-
-
-def _space(spaces: Spaces, sides: int, part: int) -> WorkSpace:
-    """Parts that are made one after the other have the same."""
-    return spaces(WHOLE if part == WHOLE else part % sides)
 
 
 def _random(op: Op, turn: Turn) -> "np.random.Generator":

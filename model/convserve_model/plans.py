@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from convserve_model.beside import Beside
 from convserve_model.calls import make
 from convserve_model.passes import Pass
 from convserve_model.prepare import Program, Weights
-from convserve_model.protocols import ONE, Call, Params, Sides
+from convserve_model.protocols import ONE, Call, Later, Params, Sides
 from convserve_model.workspace import Spaces, trim
 
 MOST, MOST_BYTES = 16, 128 << 20  # programs whose passes are kept, and what these may keep, for each thread
@@ -32,6 +33,9 @@ class Source:
 
     def give(self, used: Pass) -> None:
         """Back, once nobody needs what it holds."""
+
+    def turn(self) -> None:
+        """Backward begins, for one of the microbatches: others may be there at the same time."""
 
     def end(self) -> None:
         """The run is over."""
@@ -77,6 +81,9 @@ class Learning(Idle):
         self._own: dict[str, dict[str, Any]] = {}  # what each op's kernel packs
         self._packed: dict[str, Params] = {}
         self._packing: list[list[Call]] = []  # of each op
+        self._turning: list[list[Call]] = []  # what backward alone needs
+        self._beside, self._waiting = Beside(sides), Lock()
+        self._filling: Weights | None = None  # that are packed beside now
         self._filled_from: Weights | None = None
 
     def begin(self, weights: Weights) -> bool:
@@ -85,11 +92,18 @@ class Learning(Idle):
         try:
             self._fill(weights)
         except BaseException:
-            self._lock.release()
+            self.end()
             raise
         return True
 
+    def turn(self) -> None:
+        with self._waiting:
+            if self._filling is not None:
+                self._beside.wait()
+                self._filled_from, self._filling = self._filling, None
+
     def end(self) -> None:
+        self._beside.stop()
         self._lock.release()
 
     def rest(self) -> None:
@@ -110,18 +124,24 @@ class Learning(Idle):
         """Brings the weights to where the passes read them."""
         if weights is self._filled_from:
             return
-        self._filled_from = None  # until all of it is there
+        self._filling = self._filled_from = None  # until all of it is there
         for op in self.program.ops:
             own = op.own(weights.tensors)
             if op.output in self._own:
                 self._own[op.output].update(own)
             else:
-                packed, calls = op.packed(own, weights.tensors, moves=True)
+                packed, calls, backward = op.packed(own, weights.tensors, moves=True)
                 self._own[op.output], self._packed[op.output] = own, packed
                 self._packing += [calls] if calls else []
-        for _ in self._packs(make, self._packing):
+                self._turning += [[*backward]] if backward else []
+        apart = bool(self._turning) and self._sides.begin is not None and self.program.parameters >= MANY
+        for _ in self._packs(make, self._packing if apart else self._packing + self._turning):
             pass
-        self._filled_from = weights
+        if apart:
+            self._beside.begin(Later(self._turning, []))
+            self._filling = weights
+        else:
+            self._filled_from = weights
 
 
 class Plans:

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from convserve_model.protocols import Work
+
 
 class Pool:
     """`threads` of them, the caller among them. A caller never waits for an item that nobody has begun."""
 
     def __init__(self, threads: int) -> None:
-        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Work | None] = SimpleQueue()
         self._workers = [Thread(target=self._work, name="convserve-compute", daemon=True) for _ in range(threads - 1)]
         for worker in self._workers:
             worker.start()
@@ -34,6 +36,10 @@ class Pool:
             return map(function, items)
         return self._shared(Job(function, items))
 
+    def begin(self, work: Work) -> None:
+        """A thread that has nothing else to do is at it too."""
+        self._jobs.put(work)
+
     def _shared(self, job: "Job") -> Iterator[Any]:
         for _ in range(min(len(self._workers), len(job.items) - 1)):
             self._jobs.put(job)
@@ -52,8 +58,7 @@ class Pool:
     def _work(self) -> None:
         with np.errstate(all="ignore"):
             while (job := self._jobs.get()) is not None:
-                while job.step():
-                    job.others.put(None)
+                job.work()
                 del job  # and with it what it is about, until the next one comes
 
 
@@ -83,6 +88,11 @@ class Job:
         except BaseException as error:
             self._results[position] = Failure(error)
         return True
+
+    def work(self) -> None:
+        """For the caller, in another thread."""
+        while self.step():
+            self.others.put(None)
 
     def stop(self) -> None:
         """Nobody begins what is left, and nobody is at it any more: what it works on may be somebody else's next."""

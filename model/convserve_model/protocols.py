@@ -24,21 +24,42 @@ WHOLE = -1  # the part of a plan that all its parts read
 
 
 class Sides(NamedTuple):
-    """Parts that may be made at once, and an ordered map over threads that does it."""
+    """Parts of a microbatch that may be made at once, an ordered map over threads that does it, and what makes them
+    beside what follows: where there are fewer microbatches than threads."""
 
     most: int
     map: Callable[[Callable[[Any], Any], Sequence[Any]], Iterable[Any]]
+    begin: "Callable[[Work], None] | None" = None
+
+
+class Work(Protocol):
+    """What several threads may be at."""
+
+    def work(self) -> None:
+        """Does what nobody else has begun."""
+        ...
 
 
 ONE = Sides(1, map)  # after the other
 
 
 class Backward(NamedTuple):
-    """Gradients of one kernel, and the calls that fill them from dL/dy and what the forward calls left."""
+    """Gradients of one kernel, and the calls that fill them from dL/dy and what the forward calls left.
+
+    Those for `later` may be made beside what follows; what they read stays as it is until then.
+    """
 
     dxs: tuple[Array | None, ...]  # of the operands; None for what `Run` does not need
     calls: list[Call]
     dparams: dict[str, Array]  # of the parameters; the calls put them in
+    later: "Later | None" = None
+
+
+class Later(NamedTuple):
+    """One or more parts that may be made side by side, and what is made after the last of them."""
+
+    parts: list[list[Call]]
+    after: list[Call]
 
 
 Adjoint = Callable[[Array], Backward]
@@ -79,6 +100,7 @@ class Run(NamedTuple):
     random: Callable[[], "np.random.Generator"]
     empty: Empty  # memory for results
     space: Callable[[int], WorkSpace]  # for a part of the plan (or WHOLE), from its start; others may run beside it
+    apart: Callable[[int], WorkSpace]  # the same for what comes later: nobody else writes there until then
     sides: Sides = ONE  # threads that idle
     overwrite: bool = False  # the first operand is nobody else's any more
     spend: bool = False  # dL/dy is nobody else's
@@ -90,6 +112,19 @@ class Run(NamedTuple):
     def backward(self) -> bool:
         """Whether the adjoint of this kernel will be asked."""
         return self.need_params or any(self.need)
+
+    @property
+    def defers(self) -> bool:
+        """Whether gradients of parameters may come later, beside what follows."""
+        return self.need_params and self.sides.begin is not None
+
+
+class Packed(NamedTuple):
+    """Parameters as a kernel likes them, the calls that make them so, and those that its backward alone needs."""
+
+    params: Params
+    calls: list[Call]
+    backward: Sequence[Call] = ()
 
 
 class Kernel(Protocol):
@@ -113,7 +148,7 @@ class Kernel(Protocol):
 class Packing(Kernel, Protocol):
     """A kernel that prepares its parameters once for all microbatches (and in inference once for a snapshot)."""
 
-    def pack(self, w: Params, *, need: bool, moves: bool) -> tuple[Params, list[Call]]:
+    def pack(self, w: Params, *, need: bool, moves: bool) -> Packed:
         """What `plan` gets as w, once the calls are made.
 
         `need` tells whether the gradient with respect to its input will be asked for; `moves` that other arrays may lie
@@ -132,8 +167,9 @@ class Reduced(Kernel, Protocol):
         """The whole batch's value, and the adjoint: its gradient -> one gradient for each part."""
         ...
 
-    def update(self, buffers: Params, value: Array) -> dict[str, Array]:
-        """The layer's buffers after one optimizer step that saw `value`."""
+    @staticmethod
+    def update(kernels: "Sequence[Any]", buffers: Sequence[Params], values: Sequence[Array]) -> list[Params]:
+        """Buffers after one optimizer step that saw these values, of all kernels of this class at once."""
         ...
 
 

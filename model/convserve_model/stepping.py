@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from itertools import groupby
 from typing import cast
 
 import numpy as np
@@ -85,10 +86,12 @@ def fitted(snapshot: Snapshot, buffers: Mapping[str, Array]) -> dict[str, Array]
 def running(network: Network, snapshot: Snapshot, moments: Mapping[str, Array]) -> dict[str, Array]:
     """The buffers after a step that saw these moments of the batch, by layer."""
     updated = dict(snapshot.buffers)
-    for node, kernel in barriers(network):
-        own = {name: snapshot.buffers[f"{node.name}.{name}"] for name in kernel.buffers}
-        fresh = kernel.update(own, moments[node.name])
-        updated.update({f"{node.name}.{name}": value for name, value in fresh.items()})
+    for kind, pairs in groupby(barriers(network), key=lambda pair: type(pair[1])):
+        nodes, kernels = zip(*pairs, strict=True)
+        own = [{name: snapshot.buffers[f"{node.name}.{name}"] for name in kind.buffers} for node in nodes]
+        fresh = kind.update(kernels, own, [moments[node.name] for node in nodes])
+        for node, buffers in zip(nodes, fresh, strict=True):
+            updated.update({f"{node.name}.{name}": value for name, value in buffers.items()})
     return updated
 
 

@@ -20,7 +20,8 @@ def bordered(shape: Shape, dtype: np.dtype[Any], inner: Spans, fill: float) -> A
 
 
 class WorkSpace:
-    """Pieces of one memory, one behind the other, until it is used from an earlier place again. For one thread."""
+    """Pieces of one memory, one behind the other, until it is used from an earlier place again. For one thread at a
+    time."""
 
     def __init__(self) -> None:
         self._memory, self._most = Mapped(), 0
@@ -54,17 +55,26 @@ class WorkSpace:
 
 
 class Spaces:
-    """Work space for each part of a plan, which a plan that is kept does not give back."""
+    """Work space for each part of a plan, which a plan that is kept does not give back; and other for what is made
+    beside the rest, in each `turn`."""
 
     def __init__(self, *, kept: bool = False) -> None:
+        self.turn = 1
         self._kept = kept
-        self._of: dict[int, WorkSpace] = {}
+        self._of: dict[tuple[int, int], WorkSpace] = {}
 
     def __call__(self, part: int) -> WorkSpace:
         """From its start."""
-        space = self._of.get(part)
+        return self._from_start(0, part)
+
+    def apart(self, part: int) -> WorkSpace:
+        """The same of this turn."""
+        return self._from_start(self.turn, part)
+
+    def _from_start(self, turn: int, part: int) -> WorkSpace:
+        space = self._of.get((turn, part))
         if space is None:
-            space = self._of[part] = _lent(part)
+            space = self._of[turn, part] = _lent(part)
             if self._kept:
                 space.keep()
         space.used = 0
@@ -73,7 +83,7 @@ class Spaces:
     def give_back(self) -> None:
         """Many threads that seldom compute need few."""
         if not self._kept:
-            for part, space in self._of.items():
+            for (_, part), space in self._of.items():
                 (_idle.append if part < 0 else _idle.appendleft)(space)
             self._of.clear()
 

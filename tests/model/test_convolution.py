@@ -67,11 +67,11 @@ def reference(shapes: Shapes, x: Array, weight: Array, bias: Array, dy: Array) -
 
 
 def computed(kernel: Convolution, x: Array, weight: Array, bias: Array, dy: Array) -> list[Array]:
-    w, calls = kernel.pack({"weight": weight, "bias": bias}, need=True, moves=True)
+    w, calls, backward = kernel.pack({"weight": weight, "bias": bias}, need=True, moves=True)
+    make([*calls, *backward])
+    y, calls, adjoint = kernel.plan(w, x, run=Run((True,), True, np.random.default_rng, np.empty, Spaces(), Spaces()))
     make(calls)
-    y, calls, adjoint = kernel.plan(w, x, run=Run((True,), True, np.random.default_rng, np.empty, Spaces()))
-    make(calls)
-    (dx,), calls, dparams = adjoint(dy)
+    (dx,), calls, dparams, _ = adjoint(dy)
     make(calls)
     assert dx is not None
     return [y, dx, dparams["weight"], dparams["bias"]]

@@ -29,8 +29,8 @@ class Part:
     def __init__(self, number: int, block: Block, run: Run) -> None:
         self.block = block
         self.adjoints: list[Adjoint] = []
-        self._whole, self._number = run, number
-        space = run.space(number)
+        self._whole, self._number = run, number % run.sides.most
+        space = run.space(self._number)
         place = self.place = Place(space, run.empty if run.backward else space.empty)
         self.run = run._replace(
             need=(run.backward,),
@@ -47,16 +47,16 @@ class Part:
         self.place.empty = empty or self.place.space.empty
         d, calls = dy[:, self.block.finished.start : self.block.finished.stop], list[Call]()
         for adjoint in reversed(self.adjoints):
-            (found,), more, _ = adjoint(d)
+            (found,), more, *_ = adjoint(d)
             assert found is not None
             d, calls = found, calls + more
         return d, calls
 
 
-def strips(path: Path, groups: int, cin: int, shape: Shape) -> list[range]:
+def strips(path: Path, groups: int, cin: int, shape: Shape, *, back: bool = False) -> list[range]:
     """Rows of the output [Cout,ho,wo,N], cut by its shape and the path alone: never by the followers."""
     cout, ho, wo, n = shape
-    step = rows_of_strip(path, groups, cin, cout, ho, wo, n)
+    step = rows_of_strip(path, groups, cin, cout, ho, wo, n, back=back)
     return [range(start, min(start + step, ho)) for start in range(0, ho, step)]
 
 

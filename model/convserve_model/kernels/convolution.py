@@ -12,14 +12,14 @@ import numpy as np
 
 from convserve_model.calls import result, together
 from convserve_model.kernels.blocks import Block, Part, blocks, strips
-from convserve_model.kernels.costs import Shapes, cheapest, cheapest_shared, col2im_cost
+from convserve_model.kernels.costs import Shapes, cheapest, cheapest_shared, cheapest_turned, col2im_cost
 from convserve_model.kernels.differentiation import Differentiation, rotated
 from convserve_model.kernels.parameters import Parameter, fixed
 from convserve_model.kernels.paths import Differentiable, Path, Turning
 from convserve_model.kernels.paths.im2col import Im2col
 from convserve_model.kernels.pooling import MaxPool
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import WHOLE, Array, Backward, Call, Forward, Kernel, Params, Plan, Run, Shape
+from convserve_model.protocols import Array, Backward, Call, Forward, Kernel, Packed, Params, Plan, Run, Shape
 from convserve_model.remembered import remembered
 from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
@@ -54,7 +54,7 @@ class Convolution:
         path, _ = cheapest(shapes)
         weight_path, weight_price = cheapest(shapes, weight=True)
         gradient = cls.gradient_shapes(shapes)
-        input_path, price = (None, 0.0) if gradient is None else cheapest(gradient)
+        input_path, price = (None, 0.0) if gradient is None else cheapest_turned(gradient)
         if col2im_cost(shapes) < price:
             input_path, price = None, col2im_cost(shapes)
         differentiable = cast(Differentiable, weight_path)
@@ -72,22 +72,22 @@ class Convolution:
             return None
         return Shapes(window, shapes.groups, shapes.cout, shapes.cin, window.input(*shapes.size), shapes.n)
 
-    def pack(self, w: Params, *, need: bool, moves: bool) -> tuple[Params, list[Call]]:
+    def pack(self, w: Params, *, need: bool, moves: bool) -> Packed:
         """Weights as the paths like them."""
         weight = Parameter(w, "weight", moves=moves)
         packed: dict[str, Any] = {"shape": weight.shape}
         packed["path"], calls = self.path.pack(weight)
-        if need and self.input_path is None:
-            packed["columns"], more = Im2col(self.window, self.groups).pack(weight)
-            calls += more
-        elif need and self.input_path is not None:
-            packed["input_path"], more = _turned(self.input_path, weight, self.groups)
-            calls += more
         if "bias" in w:
             bias, more = Parameter(w, "bias", moves=moves).still()
             packed["bias"] = bias[:, None, None, None]
             calls += more
-        return packed, calls
+        if not need:
+            return Packed(packed, calls)
+        if self.input_path is None:
+            packed["columns"], turning = Im2col(self.window, self.groups).pack(weight)
+        else:
+            packed["input_path"], turning = _turned(self.input_path, weight, self.groups)
+        return Packed(packed, calls, turning)
 
     def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x [Cin,H,W,N] -> y [Cout,ho,wo,N], or what the followers make of it; blocks side by side."""
@@ -101,7 +101,7 @@ class Convolution:
             calls.append(self._finished(w, x, parts[-1], shape, y))
 
         def adjoint(dy: Array) -> Backward:
-            return Differentiation(self, w, x, run, run.space(WHOLE)).plan(dy, shape, parts)
+            return Differentiation.of(self, w, x, shape, run).plan(dy, parts)
 
         return Forward(y, together(run, calls), adjoint)
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
-from convserve_model.kernels.paths import Path
+from convserve_model.kernels.paths import Path, Turning
 from convserve_model.kernels.paths.dense import Dense
 from convserve_model.kernels.paths.depthwise import BLOCK, Depthwise
 from convserve_model.kernels.paths.filtered import INPUTS, OUTPUTS, Filtered
@@ -22,7 +22,7 @@ from convserve_model.kernels.paths.shifts import Shifts
 from convserve_model.kernels.paths.taps import Taps
 from convserve_model.kernels.paths.winograd import TAPS, Winograd
 from convserve_model.kernels.windows import Window
-from convserve_model.protocols import Pair
+from convserve_model.protocols import Pair, Shape
 from convserve_model.values import dataclass
 
 FLOP = 0.009  # of a large matrix product
@@ -31,12 +31,16 @@ ELEMENT, RUN = 0.1, 6.0  # of a copy: each element, and each contiguous run of t
 APART = 8  # what a long run of elements that lie apart is like
 WEIGHT = 0.3  # of each weight, each time that a product reads it
 TRANSFORMED, TURNED = 0.7, 1.3  # of each of Winograd's weights: made once a step and read; and its gradient's way back
+TURN = 0.5  # of each weight that is brought from its place to that of the input's gradient, or back
 PRODUCT = 150.0  # of each small product in a stack
 TAP, SUMMED = 40.0, 0.07  # of np.einsum for each run of a tap, and for each of its elements
 CALL = 1500.0  # of each NumPy call
 STRIP = 640 * 1024  # elements of a strip's work space: about a core's share of the cache
-FEW_IMAGES = 16  # a smaller microbatch is alone, and its strips go to several threads
+FEW_IMAGES = 32  # a smaller microbatch may be alone, and its strips go to several threads
 PARTS = 2  # of it at most, for each reads all weights
+BACK_PARTS = 4  # in backward, where there are several images: threads take them as they come from other work
+LATER = 11 << 17  # elements of work space for that
+BESIDE = 40e3  # the least nanoseconds of a weight's gradient that another thread makes beside what follows
 PART, PART_POSITIONS = 80e3, 32  # the least nanoseconds and positions of a part
 DENSE = 1 << 16  # the most elements of a dense matrix
 MOST_CHANNELS = {(4, 4): 64, (4, 2): 256, (2, 2): 1 << 30}  # of Winograd's tiles: the error stays below 2e-6
@@ -89,6 +93,13 @@ def cheapest(shapes: Shapes, *, weight: bool = False) -> tuple[Path, float]:
     return min(priced, key=lambda pair: pair[1])
 
 
+@lru_cache(maxsize=4096)
+def cheapest_turned(gradient: Shapes) -> tuple[Path, float]:
+    """The path for the input's gradient: the output of these shapes, with the weights turned."""
+    priced = [(path, cost(path, gradient) + turning(path, gradient)) for path in candidates(gradient)]
+    return min(priced, key=lambda pair: pair[1])
+
+
 def candidates(shapes: Shapes, *, weight: bool = False) -> Iterator[Path]:
     """Every path that can compute this within the tolerance."""
     window = shapes.window
@@ -125,7 +136,13 @@ def cheapest_shared(gradient: Shapes) -> tuple[Path, float]:
 def shared_cost(path: Path, gradient: Shapes) -> float:
     """Of both products with columns that are made once."""
     once = OPERANDS[type(path)](path, gradient) if type(path) in OPERANDS else 0.0
-    return cost(path, gradient) + cost(path, gradient, weight=True) - once
+    turned = turning(path, gradient) + TURN * gradient.weights
+    return cost(path, gradient) + cost(path, gradient, weight=True) - once + turned
+
+
+def turning(path: Path, gradient: Shapes) -> float:
+    """Of turning the weights by half a turn, where the path's transforms do not do it."""
+    return 0.0 if isinstance(path, Turning) else TURN * gradient.weights
 
 
 def cost(path: Path, shapes: Shapes, *, weight: bool = False) -> float:
@@ -133,20 +150,39 @@ def cost(path: Path, shapes: Shapes, *, weight: bool = False) -> float:
     return COSTS[type(path)](path, shapes, weight)
 
 
+def takes_long(weights: int, positions: int) -> bool:
+    """Whether the gradient of so many weights is worth another thread, beside what follows."""
+    return weights * (2 * positions * FLOP + WEIGHT) > BESIDE
+
+
+def worth_deferring(path: Path, cin: int, shape: Shape, weights: int, parts: int) -> bool:
+    """The same of a convolution with an output of this shape in so many strips, and whether work space for all of them
+    is little."""
+    cout, ho, wo, n = shape
+    space = ho * SPACES[type(path)](path, cin, cout, wo, n)[0] + parts * weights
+    return takes_long(weights, ho * wo * n) and parts <= BACK_PARTS and space <= LATER
+
+
 def col2im_cost(shapes: Shapes) -> float:
     """Of the input's gradient by the adjoint of im2col: the product, and every column added to its place."""
     return _product(shapes.cin * prod(shapes.window.size), shapes) + _copy(2 * shapes.columns, shapes.run) + 12 * CALL
 
 
-def rows_of_strip(path: Path, groups: int, cin: int, cout: int, ho: int, wo: int, n: int) -> int:
+def rows_of_strip(path: Path, groups: int, cin: int, cout: int, ho: int, wo: int, n: int, *, back: bool = False) -> int:
     """Output rows of a strip, a function of shapes alone."""
     space, multiple = SPACES[type(path)](path, cin, cout, wo, n)
     rows = ho if not space else STRIP // space
     if n < FEW_IMAGES and space:
-        positions = ho * wo * n
+        positions, most = ho * wo * n, BACK_PARTS if back and n > PARTS else PARTS
         price = cost(path, Shapes(path.window, groups, cin, cout, path.window.input(ho, wo), n))
-        rows = min(rows, -(-ho // max(1, min(PARTS, int(price / PART), positions // PART_POSITIONS))))
+        rows = min(rows, -(-ho // max(1, min(most, int(price / PART), positions // PART_POSITIONS))))
     return max(multiple, rows // multiple * multiple)
+
+
+def channels_of_part(groups: int, c: int, weights: int, positions: int, n: int) -> int:
+    """Channels of an input's gradient that col2im makes at once."""
+    parts = min(PARTS, int(2 * weights * positions * FLOP / PART)) if n < FEW_IMAGES and groups == 1 else 1
+    return -(-c // max(1, parts))
 
 
 def _product(rows: int, shapes: Shapes) -> float:

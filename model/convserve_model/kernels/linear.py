@@ -7,8 +7,8 @@ from typing import ClassVar
 import numpy as np
 
 from convserve_model.calls import contiguous, given, make, together
-from convserve_model.kernels.costs import PARTS
-from convserve_model.protocols import Array, Backward, Call, Forward, Params, Run
+from convserve_model.kernels.costs import PARTS, takes_long
+from convserve_model.protocols import Array, Backward, Call, Forward, Later, Params, Run
 from convserve_model.values import dataclass
 
 PART = 1 << 17  # weights of a product that is worth a thread of its own
@@ -34,9 +34,10 @@ class MatMul:
 
         def adjoint(dy: Array) -> Backward:
             dparams: dict[str, Array] = {}
-            calls: list[Call] = []
+            own: list[Call] = []  # for gradients of the parameters
+            defers = run.defers and takes_long(outputs * inputs, x.shape[1])
             if run.need_params:
-                transposed, calls = contiguous(x.T, run.space(0))
+                transposed, own = contiguous(x.T, run.apart(0) if defers else run.space(0))
                 product = np.multiply if x.shape[1] == 1 else np.matmul  # BLAS is slow at outer products
 
                 def differentiate() -> None:
@@ -45,17 +46,18 @@ class MatMul:
                     make(_in_parts(lambda rows, out: partial(product, dy[rows], transposed, out), dweight, inputs, run))
                     dparams["weight"] = dweight
 
-                calls = [*calls, differentiate]
+                own.append(differentiate)
                 if "bias" in w:
-                    calls += given(run, dparams, x.dtype, bias=partial(dy.sum, axis=1))
-            if not run.need[0]:
-                return Backward((None,), calls, dparams)
-            dx = run.empty(x.shape, x.dtype)
+                    own += given(run, dparams, x.dtype, bias=partial(dy.sum, axis=1))
+            dx = run.empty(x.shape, x.dtype) if run.need[0] else None
 
             def distribute(rows: slice, out: Array) -> None:
                 np.matmul(w["weight"].T[rows], dy, out)
 
-            return Backward((dx,), calls + _in_parts(partial(partial, distribute), dx, outputs, run), dparams)
+            calls = [] if dx is None else _in_parts(partial(partial, distribute), dx, outputs, run)
+            if defers:
+                return Backward((dx,), calls, dparams, Later([own], []))
+            return Backward((dx,), own + calls, dparams)
 
         if run.moves:
             calls = [*_in_parts(partial(partial, multiply), y, inputs, run), *([shift] if "bias" in w else [])]

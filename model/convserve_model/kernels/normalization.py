@@ -3,14 +3,14 @@
 Source: Ioffe and Szegedy, "Batch normalization" (2015); merged moments: Chan, Golub, LeVeque (1979).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from convserve_model.calls import along, contiguous, given, own, spent
-from convserve_model.protocols import Array, Backward, Call, Forward, Params, Run
+from convserve_model.protocols import Array, Backward, Call, Forward, Packed, Params, Run
 from convserve_model.values import dataclass
 from convserve_model.workspace import WorkSpace
 
@@ -72,21 +72,24 @@ class Moments:
 
         return np.array([mean, variance, total]), adjoint
 
-    def update(self, buffers: Params, value: Array) -> dict[str, Array]:
+    @staticmethod
+    def update(kernels: "Sequence[Moments]", buffers: Sequence[Params], values: Sequence[Array]) -> list[Params]:
         """PyTorch's running statistics: unbiased variance; momentum None is the cumulative average."""
-        count = value[2, 0]
-        batches = buffers["num_batches_tracked"] + 1
-        factor = 1.0 / float(batches) if self.momentum is None else self.momentum
-        moved = value[:2] * factor
-        moved[1] *= count / (count - 1)
+        batches = [int(own["num_batches_tracked"]) + 1 for own in buffers]
+        factors = [1 / n if one.momentum is None else one.momentum for one, n in zip(kernels, batches, strict=True)]
+        factor = np.repeat(factors, [value.shape[1] for value in values])
+        mean, variance, count = np.concatenate(values, 1)
+        moved = np.array([mean * factor, variance * factor * (count / (count - 1))])
         for row, name in zip(moved, ("running_mean", "running_var"), strict=True):
-            row += np.multiply(buffers[name], 1 - factor, dtype=np.float64)
-        running_mean, running_var = moved.astype(buffers["running_mean"].dtype)
-        return {
-            "running_mean": running_mean,
-            "running_var": running_var,
-            "num_batches_tracked": np.asarray(batches, np.int64),
-        }
+            row += np.multiply(np.concatenate([own[name] for own in buffers]), 1 - factor, dtype=np.float64)
+        moved, start = moved.astype(buffers[0]["running_mean"].dtype), 0
+        updated: list[Params] = []
+        for n, value in zip(batches, values, strict=True):
+            stop = start + value.shape[1]
+            running = {"running_mean": moved[0, start:stop], "running_var": moved[1, start:stop]}
+            updated.append({**running, "num_batches_tracked": np.asarray(n, np.int64)})
+            start = stop
+        return updated
 
 
 def _alone(part: Array) -> tuple[Array, Callable[[Array], list[Array]]]:
@@ -153,7 +156,7 @@ class NormalizeRunning:
     overwrites: ClassVar[bool] = True
     gives_away: ClassVar[bool] = True
 
-    def pack(self, w: Params, *, need: bool, moves: bool) -> tuple[Params, list[Call]]:
+    def pack(self, w: Params, *, need: bool, moves: bool) -> Packed:
         """gain = weight / sqrt(running_var + eps) and shift = bias - running_mean * gain, computed in float64."""
         kind = w["running_mean"]
         mean, gain, shift = (np.empty((len(kind), 1, 1, 1), kind.dtype) for _ in range(3))
@@ -167,7 +170,7 @@ class NormalizeRunning:
             shift[:, 0, 0, 0] = w.get("bias", 0) - exact * scale
 
         packed = {"mean": mean, "gain": gain, "shift": shift, "inverse": inverse, "affine": "weight" in w}
-        return packed, [fold]
+        return Packed(packed, [fold])
 
     def plan(self, w: Params, *xs: Array, run: Run) -> Forward:
         """x [C,H,W,N] -> y [C,H,W,N]."""
