@@ -44,7 +44,10 @@ class Executor:
 
     def over(self, function: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         """An ordered map over the threads."""
-        return list(self.pool.map(function, items))
+        try:
+            return list(self.pool.map(function, items))
+        finally:
+            self.pool.places.leave()
 
     def close(self) -> None:
         self.pool.close()
@@ -70,13 +73,16 @@ class Executor:
         raise.
         """
         sides = self._sides if len(program.sizes) < self.pool.threads else ONE  # parts, where threads would idle
-        source = self._plans.of(program, weights, x.dtype, sides)
         try:
-            if program.infers:
-                return Result(self._infer(program, source, x, check), 0.0, {}, {})
-            return self._carry_out(Batch(program, source, x, loss, target, cotangent, key, grads or {}, check))
+            source = self._plans.of(program, weights, x.dtype, sides)
+            try:
+                if program.infers:
+                    return Result(self._infer(program, source, x, check), 0.0, {}, {})
+                return self._carry_out(Batch(program, source, x, loss, target, cotangent, key, grads or {}, check))
+            finally:
+                source.end()
         finally:
-            source.end()
+            self.pool.places.leave()
 
     @contextmanager
     def differentiating(self) -> Iterator[None]:

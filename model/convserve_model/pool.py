@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from convserve_model.places import Places
 from convserve_model.protocols import Work
 
 
@@ -17,6 +18,7 @@ class Pool:
     def __init__(self, threads: int) -> None:
         self._jobs: SimpleQueue[Work | None] = SimpleQueue()
         self._workers = [Thread(target=self._work, name="convserve-compute", daemon=True) for _ in range(threads - 1)]
+        self.places = Places(self._workers)
         for worker in self._workers:
             worker.start()
 
@@ -38,9 +40,11 @@ class Pool:
 
     def begin(self, work: Work) -> None:
         """A thread that has nothing else to do is at it too."""
+        self.places.part()
         self._jobs.put(work)
 
     def _shared(self, job: "Job") -> Iterator[Any]:
+        self.places.part()
         for _ in range(min(len(self._workers), len(job.items) - 1)):
             self._jobs.put(job)
         own = 0
@@ -56,6 +60,7 @@ class Pool:
             raise
 
     def _work(self) -> None:
+        self.places.join()
         with np.errstate(all="ignore"):
             while (job := self._jobs.get()) is not None:
                 job.work()

@@ -1,5 +1,6 @@
 """Calls beside others: each once, in their order, and nobody is at them when they are waited for or given up."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +23,7 @@ def beside(request: pytest.FixtureRequest) -> Iterator[Beside]:
     """With a pool of no other thread too: then who waits makes everything."""
     pool = Pool(request.param)
     yield Beside(Sides(request.param, pool.map, pool.begin))
+    pool.places.leave()
     pool.close()
 
 
@@ -163,14 +165,16 @@ def test_microbatches_wait_for_packing_together(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_packing_that_fails_is_told_and_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the caller's CPUs are as before."""
     monkeypatch.setattr(plans, "MANY", 0)
-    training, snapshot = Training(), Snapshot.initial(NETWORK, Training(), seed=0)
+    training, snapshot, before = Training(), Snapshot.initial(NETWORK, Training(), seed=0), os.sched_getaffinity(0)
     x, y = np.ones((2, 3, 16, 16), np.float32), np.array([1, 2])
     engine = Engine(2)
     with monkeypatch.context() as broken:
         broken.setattr(Begun, "_make", lambda self, calls: setattr(self, "_failure", MemoryError()))
         with pytest.raises(MemoryError):
             engine.train(NETWORK, training, snapshot, x, y)
+    assert os.sched_getaffinity(0) == before
     (found, _), (expected, _) = (one.train(NETWORK, training, snapshot, x, y) for one in (engine, Engine(1)))
     assert found.params.tobytes() == expected.params.tobytes()
     engine.close()
