@@ -1,4 +1,7 @@
-"""About how much memory a run takes, from shapes alone: an upper bound but for a few MiB of work space a thread."""
+"""About how much memory a run takes, from shapes alone: an upper bound but for work space.
+
+That is a few MiB a thread, and twice `costs.LATER` where one thread makes gradients beside another one.
+"""
 
 from functools import lru_cache
 from math import prod

@@ -50,13 +50,17 @@ class Differentiation:
 
     @classmethod
     def of(cls, kernel: "Convolution", w: Params, x: Array, shape: Shape, run: Run) -> "Differentiation":
-        shares, path = kernel.shares and run.need[0], kernel.weight_path
-        cin, output = (shape[0], x.shape) if shares else (len(x), shape)
-        if shares:
-            path = cast(Differentiable, kernel.input_path)
-        parts = len(strips(path, kernel.groups, cin, output, back=True))
-        defers = run.defers and worth_deferring(path, cin, output, prod(w["shape"]), parts)
+        defers = run.defers and cls._worth_deferring(kernel, w, x, shape, run)
         return cls(kernel, w, x, shape, run, defers, (run.apart if defers else run.space)(WHOLE))
+
+    @staticmethod
+    def _worth_deferring(kernel: "Convolution", w: Params, x: Array, shape: Shape, run: Run) -> bool:
+        path: Path = kernel.weight_path
+        cin, output = len(x), shape
+        if kernel.shares and run.need[0] and kernel.input_path is not None:
+            path, cin, output = kernel.input_path, shape[0], x.shape
+        parts = len(strips(path, kernel.groups, cin, output, back=True))
+        return worth_deferring(path, cin, output, prod(w["shape"]), parts)
 
     def plan(self, dy: Array, parts: list[Part]) -> Backward:
         """`parts` know the followers' adjoints."""
@@ -155,7 +159,7 @@ class Differentiation:
         Where parts come later each strip has work space of its own, and keeps there what they read.
         """
         total, most = None, self.run.sides.most
-        strips: list[list[Call]] = []
+        sides: list[list[Call]] = []
         parts: list[list[Call]] = []
         adding: list[Call] = []
         for number, some in enumerate(rows):
@@ -169,8 +173,8 @@ class Differentiation:
                 total = gradient
             elif gradient is not None:
                 (calls if most == 1 else adding).append(partial(np.add, total, gradient, total))
-            strips.append(calls)
-        return Sum(total, together(self.run, strips, taken=later), parts, adding)
+            sides.append(calls)
+        return Sum(total, together(self.run, sides, taken=later), parts, adding)
 
     def _scattered(self, dout: Array) -> Plan:
         """dL/dx by col2im, channels side by side; strips in order, for they overlap."""

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from convserve_model.kernels.parameters import Parameter
-from convserve_model.kernels.paths.winograd import TAPS, along
+from convserve_model.kernels.paths.winograd import TAPS, along, placed
 from convserve_model.kernels.windows import Window, inside
 from convserve_model.protocols import Array, Call, Plan
 from convserve_model.values import dataclass
@@ -70,19 +70,12 @@ class Filtered:
         products = space.empty((rows, points, cout, length), out.dtype)
         results = space.empty((rows, OUTPUTS, cout, length // n, n), out.dtype)
         transform = along(OUTPUTS, out.dtype).output
+        tiles = results.transpose(2, 1, 0, 3, 4)[:, None]  # of one row each
         return [
             partial(np.matmul, packed, seen, products.transpose(1, 0, 2, 3)),
             partial(np.matmul, transform, products.reshape(rows, points, -1), results.reshape(rows, OUTPUTS, -1)),
-            *(partial(np.copyto, target, result) for target, result in _placed(out, results.transpose(2, 0, 3, 1, 4))),
+            *(partial(np.copyto, target, result) for target, result in placed(out, tiles)),
         ]
-
-
-def _placed(out: Array, results: Array) -> list[tuple[Array, Array]]:
-    """Views of out [Cout,rows,wo,N] and of results [Cout,rows,tiles across,outputs,N] that hold the same."""
-    if results.size == out.size:
-        return [(out.reshape(results.shape, copy=False), results)]
-    phases = [(out[:, :, j::OUTPUTS], results[:, :, :, j]) for j in range(OUTPUTS)]
-    return [(phase, result[:, :, : phase.shape[2]]) for phase, result in phases]
 
 
 def _transformed(transform: Array, across: Array) -> tuple[Array, Call]:

@@ -102,14 +102,20 @@ class Winograd:
         return (g.T @ total.reshape(len(total), -1)).reshape(-1, c, cout).transpose(2, 1, 0).reshape(shape)
 
     def _placed(self, out: Array, tiles: Array) -> list[tuple[Array, Array]]:
-        """Views of an output and of its tiles [Cout,mh*mw,tiles*N] that hold the same: one of all, where tiles fit."""
+        """Of an output and its tiles [Cout,mh*mw,tiles*N]."""
         (mh, mw), (cout, rows, wo, n) = self.tile, out.shape
-        tiles = tiles.reshape(cout, mh, mw, -(-rows // mh), -(-wo // mw), n)
-        if tiles.size == out.size:
-            fitting = out.reshape(cout, rows // mh, mh, wo // mw, mw, n, copy=False)
-            return [(fitting.transpose(0, 2, 4, 1, 3, 5), tiles)]
-        phases = [(out[:, i::mh, j::mw], tiles[:, i, j]) for i in range(mh) for j in range(mw)]
-        return [(phase, tile[:, : phase.shape[1], : phase.shape[2]]) for phase, tile in phases]
+        return placed(out, tiles.reshape(cout, mh, mw, -(-rows // mh), -(-wo // mw), n))
+
+
+def placed(out: Array, tiles: Array) -> list[tuple[Array, Array]]:
+    """Views of out [Cout,rows,wo,N] and of tiles [Cout,mh,mw,down,across,N] that hold the same: one of all, where tiles
+    fit."""
+    cout, mh, mw, down, across, n = tiles.shape
+    if tiles.size == out.size:
+        fitting = out.reshape(cout, down, mh, across, mw, n, copy=False)
+        return [(fitting.transpose(0, 2, 4, 1, 3, 5), tiles)]
+    phases = [(out[:, i::mh, j::mw], tiles[:, i, j]) for i in range(mh) for j in range(mw)]
+    return [(phase, tile[:, : phase.shape[1], : phase.shape[2]]) for phase, tile in phases]
 
 
 @dataclass(frozen=True)
